@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# The only thing needed beforehand is Python 3.11 or newer with its venv module.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# uv where the machine has it, else one of our own, in a virtual environment of its own.
+UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
+RUN := $(UV) run --locked --no-sync
+SYNCED := .venv/.synced
+
+.PHONY: help demo test check format lint types imports clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of one rollback
+	$(RUN) kedge demo $(DEMO_ARGS)
+
+test: $(SYNCED) ## All tests, against a real broker
+	$(RUN) pytest $(PYTEST_ARGS)
+
+check: lint types imports ## Format, lint, strict types and the dependency rule
+
+lint: $(SYNCED) ## Format and lint, changing nothing
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+
+types: $(SYNCED) ## Strict types on services/
+	$(RUN) mypy
+
+imports: $(SYNCED) ## The dependency rule of the layers
+	$(RUN) lint-imports
+
+format: $(SYNCED) ## Format, and mend what lint can mend
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+clean: ## Remove the environment and every cache in this folder
+	rm -rf .venv .bootstrap .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.bootstrap/bin/uv:
+	$(PYTHON) -m venv .bootstrap
+	.bootstrap/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# The interpreter is named, so that a machine with several uses the one asked for.
+$(SYNCED): pyproject.toml uv.lock | $(if $(findstring .bootstrap,$(UV)),.bootstrap/bin/uv)
+	$(UV) sync --locked --all-extras --python $(PYTHON)
+	@touch $@

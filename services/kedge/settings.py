@@ -1,0 +1,156 @@
+"""Every setting of the platform, in one model.
+
+Each is an environment variable `KEDGE_…` (`__` between section and key) and a key of `kedge.toml`
+in the working directory or where `KEDGE_CONFIG` points. The environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from kedge.contracts.kafka_options import librdkafka_options
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BrokerSettings(_Section):
+    """The embedded broker: a real Apache Kafka on the local JVM."""
+
+    port: int = Field(0, ge=0, le=65535, description="Client port; 0 takes a free one.")
+    heap: str = Field("512m", description="The JVM's -Xmx.")
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("kedge") / "kafka",
+        description="Where the jars are kept, shared by every checkout of this user.",
+    )
+    maven_repository: str = Field(
+        "https://repo.maven.apache.org/maven2",
+        description="Base URL for the locked jars where Maven is missing.",
+    )
+    start_timeout: Seconds = Field(90.0, description="How long to wait until it answers.")
+
+
+class RegistrySettings(_Section):
+    """Where models, code versions, releases and aliases are kept."""
+
+    url: str | None = Field(None, description="SQLAlchemy URL; SQLite under `home` by default.")
+    artifacts: Path | None = Field(None, description="Artifact store; under `home` by default.")
+    poll: Seconds = Field(0.1, description="How often the outbox is looked at.")
+
+
+class StreamSettings(_Section):
+    """The micro-batch loop and event time."""
+
+    window: Seconds = Field(60.0, description="Length of a base window of event time.")
+    out_of_orderness: float = Field(
+        0.0, ge=0, description="How far behind the newest event a watermark stays."
+    )
+    allowed_lateness: float = Field(
+        3600.0, ge=0, description="How long after its end a window still takes events."
+    )
+    idle_after: Seconds = Field(
+        5.0, description="A partition without new records for this long holds nothing back."
+    )
+    future_tolerance: float = Field(
+        3600.0,
+        ge=0,
+        description="An event time further than this past its arrival is not believed.",
+    )
+    partitions: int = Field(4, ge=1, description="Partitions of the topics Kedge creates.")
+    replication_factor: int = Field(1, ge=1)
+    batch_records: int = Field(5000, ge=1, description="Most records in one micro-batch.")
+    batch_wait: Seconds = Field(0.1, description="Most seconds to wait for a micro-batch.")
+
+
+class AlertingSettings(_Section):
+    """Policies, webhooks and what the alerting service may do."""
+
+    policy: Path | None = Field(None, description="The policy file (TOML).")
+    webhook_secret: SecretStr | None = Field(
+        None, description="Standard Webhooks secret, `whsec_…`, for endpoints that name no other."
+    )
+
+
+class ArchiveSettings(_Section):
+    """The log as Parquet."""
+
+    path: Path | None = Field(None, description="Where it lies; under `home` by default.")
+    flush_seconds: Seconds = Field(5.0, description="Longest time a record waits for its file.")
+    flush_records: int = Field(50_000, ge=1, description="Most events in one file.")
+
+
+class ServingSettings(_Section):
+    """The reference inference server."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """See the module. `Settings()` reads the environment and `kedge.toml`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEDGE_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("kedge"),
+        description="Where everything that Kedge keeps on this machine lies.",
+    )
+    topic_prefix: str = Field("kedge", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    environment: str = Field("production", description="The `environment` tag of predictions.")
+    kafka: dict[str, str] = Field(
+        default_factory=dict,
+        description="librdkafka options: `KEDGE_KAFKA__SECURITY_PROTOCOL=SASL_SSL`, and so on.",
+    )
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    stream: StreamSettings = Field(default_factory=StreamSettings)
+    alerting: AlertingSettings = Field(default_factory=AlertingSettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
+    serving: ServingSettings = Field(default_factory=ServingSettings)
+
+    @field_validator("kafka", mode="before")
+    @classmethod
+    def _dotted(cls, section: Any) -> Any:
+        return librdkafka_options(section) if isinstance(section, dict) else section
+
+    @cached_property
+    def registry_url(self) -> str:
+        return self.registry.url or f"sqlite:///{self.home / 'registry.db'}"
+
+    @cached_property
+    def artifact_path(self) -> Path:
+        return self.registry.artifacts or self.home / "artifacts"
+
+    @cached_property
+    def archive_path(self) -> Path:
+        return self.archive.path or self.home / "archive"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings  # one file format and the environment: no more
+        file = Path(os.environ.get("KEDGE_CONFIG", "kedge.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
