@@ -8,7 +8,7 @@ PREFIX = "KEDGE_KAFKA__"
 
 
 def librdkafka_options(section: Mapping[str, object]) -> dict[str, str]:
-    """librdkafka's own names for the keys of a `[kafka]` section.
+    """Librdkafka's own names for the keys of a `[kafka]` section.
 
     Every librdkafka option is spelt with dots, which neither an environment variable nor a bare
     TOML key may have, so `SECURITY_PROTOCOL` and `security_protocol` both mean

@@ -1,0 +1,49 @@
+"""Names of the topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics under one prefix.
+
+    >>> Topics("kedge").predictions
+    'kedge.predictions'
+    """
+
+    prefix: str = "kedge"
+
+    @property
+    def predictions(self) -> str:
+        return f"{self.prefix}.predictions"
+
+    @property
+    def outcomes(self) -> str:
+        return f"{self.prefix}.outcomes"
+
+    @property
+    def profiles(self) -> str:
+        return f"{self.prefix}.profiles"
+
+    @property
+    def statistics(self) -> str:
+        return f"{self.prefix}.statistics"
+
+    @property
+    def alerts(self) -> str:
+        return f"{self.prefix}.alerts"
+
+    @property
+    def releases(self) -> str:
+        """Compacted, one partition: the order of alias moves is the order of the log."""
+        return f"{self.prefix}.releases"
+
+    @property
+    def deadletter(self) -> str:
+        return f"{self.prefix}.deadletter"
+
+    def state(self, service: str) -> str:
+        """Compacted, partitioned like the service's input: what the service has to remember."""
+        return f"{self.prefix}.{service}-state"
