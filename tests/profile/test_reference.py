@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kedge.contracts import columns_of
+from kedge.profile import ColumnSpec, Reference, infer_signature, reference_of
+
+
+def _reference(values, **options):
+    return reference_of(columns_of([{"x": value} for value in values], "feature"), **options)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=30, max_size=200, unique=True))
+def test_quantile_bins_hold_the_shares_that_numpy_says(values):
+    (column,) = _reference(values).columns
+    expected = np.unique(np.quantile(values, np.linspace(0, 1, 11)[1:-1]))
+    assert column.bins.edges.tolist() == expected.tolist()
+    in_bins = np.histogram(values, [-np.inf, *expected, np.inf])[0]
+    assert column.counts.tolist() == in_bins.tolist()
+
+
+def test_a_constant_feature_that_moves_either_way_leaves_its_bin():
+    (column,) = _reference([5.0] * 20).columns
+    assert column.counts.tolist() == [0, 20, 0]
+    below, at, above = np.searchsorted(
+        column.bins.edges, [4.999, 5.0, np.nextafter(5, 6)], side="right"
+    )
+    assert (below, at, above) == (0, 1, 2)
+
+
+def test_all_missing_has_one_bin_and_no_counts():
+    (column,) = _reference([None] * 5, signature=[ColumnSpec("x", "feature", "numeric")]).columns
+    assert column.counts.tolist() == [0]
+    assert column.missing.tolist() == [0, 5, 0, 0, 0, 0, 0, 0]
+
+
+def test_categories_are_the_most_frequent_and_the_rest_is_unseen():
+    (column,) = _reference(["b", "a", "b", "c", "a", "b", ""], most_categories=2).columns
+    assert column.bins.categories == ("b", "a")
+    assert column.counts.tolist() == [3, 2]
+    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+
+
+def test_the_signature_is_inferred_from_the_data():
+    columns = columns_of([{"n": 1, "t": "x", "b": True, "v": [0.1, 0.2]}], "feature")
+    assert {spec.name: spec.type for spec in infer_signature(columns)} == {
+        "n": "numeric",
+        "t": "categorical",
+        "b": "boolean",
+        "v": "vector",
+    }
+
+
+def test_mixed_types_want_a_decision():
+    with pytest.raises(ValueError, match=r"feature `x` .* both .* give it one type"):
+        _reference([1.0, "one"])
+
+
+def test_columns_of_different_lengths_are_refused():
+    columns = [*columns_of([{"x": 1}], "feature"), *columns_of([{"y": 1}, {"y": 2}], "feature")]
+    with pytest.raises(ValueError, match=r"one length, not of \[1, 2\]"):
+        reference_of(columns)
+
+
+@given(st.lists(st.floats(-9, 9) | st.none() | st.just("x"), min_size=1, max_size=30))
+def test_a_reference_survives_its_record(values):
+    before = _reference(values, signature=[ColumnSpec("x", "feature", "numeric", minimum=-5)])
+    after = Reference.from_record(before.to_record())
+    assert after.to_record() == before.to_record()
+    assert after.signature == before.signature
+
+
+def test_a_record_whose_counts_do_not_fit_its_bins_is_refused():
+    record = _reference([1.0, 2.0]).to_record()
+    record["columns"][0]["counts"].append(0)
+    with pytest.raises(ValueError, match="reference of feature `x` has 5 counts for 4 bins"):
+        Reference.from_record(record)

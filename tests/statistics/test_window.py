@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+
+from kedge.contracts import PredictionBatch, Tags, columns_of
+from kedge.profile import ColumnSpec, Profile, count_windows, reference_of
+from kedge.statistics import window_statistics
+
+SIGNATURE = (
+    ColumnSpec("x", "feature", "numeric"),
+    ColumnSpec("c", "feature", "categorical"),
+    ColumnSpec("v", "feature", "vector"),
+)
+REFERENCE = reference_of(
+    columns_of(
+        [{"x": float(i), "c": "ab"[i % 2], "v": [1.0, 2.0]} for i in range(40)] + [{}] * 10,
+        "feature",
+    ),
+    SIGNATURE,
+)
+row = st.fixed_dictionaries(
+    {},
+    optional={
+        "x": st.none() | st.floats(0, 40),
+        "c": st.sampled_from(["a", "b", "new", ""]),
+        "v": st.just([3.0, 4.0]),
+    },
+)
+
+
+def _statistics(rows):
+    batch = PredictionBatch(
+        Tags("m", "mv", "cv", 1, "test"),
+        ["id"] * len(rows),
+        np.zeros(len(rows), np.int64),
+        np.full(len(rows), np.nan, np.float32),
+        columns_of(rows, "feature"),
+    )
+    profiles = count_windows(batch, REFERENCE, 1)
+    return {(s.name, s.column, s.kind): s for s in window_statistics(profiles[0], REFERENCE)}
+
+
+@given(st.lists(row, min_size=1, max_size=40))
+def test_missing_rates_are_the_shares_of_the_raw_rows(rows):
+    statistics = _statistics(rows)
+    absent = sum("x" not in r for r in rows)
+    null = sum("x" in r and r["x"] is None for r in rows)
+    assert statistics["missing_rate", "x", "absent"].value == absent / len(rows)
+    assert statistics["missing_rate", "x", "null"].value == null / len(rows)
+    assert statistics["missing_rate", "x", None].value == (absent + null) / len(rows)
+    assert statistics["missing_increase", "x", None].value == pytest.approx(
+        (absent + null) / len(rows) - 10 / 50
+    )
+
+
+@given(st.lists(row, min_size=1, max_size=40))
+def test_unseen_categories_are_a_bin_of_their_own(rows):
+    seen = [r["c"] for r in rows if r.get("c")]
+    statistic = _statistics(rows)["js_distance", "c", None]
+    if not seen:
+        assert (statistic.value, statistic.note) == (None, "no usable value in the window")
+        return
+    shares = [seen.count(category) / len(seen) for category in ("a", "b", "new")]
+    assert statistic.value == pytest.approx(
+        np.nan_to_num(jensenshannon(shares, [0.5, 0.5, 0], base=2)), abs=1e-7
+    )
+    assert statistic.rows == len(seen)
+
+
+def test_a_window_of_nothing_says_so():
+    for statistic in window_statistics(Profile.empty(REFERENCE), REFERENCE):
+        assert statistic.rows == 0
+        if statistic.name != "rows":
+            assert statistic.value is None
+            assert statistic.note
+
+
+def test_a_vector_has_missing_rates_and_no_distances():
+    statistics = _statistics([{"v": [1.0, 2.0]}, {}])
+    assert statistics["missing_rate", "v", "absent"].value == 0.5
+    assert ("psi", "v", None) not in statistics
+
+
+def test_a_name_stands_for_one_number():
+    keys = [
+        (s.name, s.role, s.column, s.kind)
+        for s in window_statistics(Profile.empty(REFERENCE), REFERENCE)
+    ]
+    assert len(keys) == len(set(keys))
