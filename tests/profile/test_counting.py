@@ -65,7 +65,7 @@ def _batch(data):
     )
 
 
-def _cell(row, filled, column):  # noqa: C901 - the rules, as the docs list them
+def _cell(row, filled, column):
     """Bin of a row, or the name of its kind of missing."""
     spec = column.spec
     if spec.name in filled:

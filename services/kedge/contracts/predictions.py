@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.contracts.values import ABSENT, plain_cells
+
 Role = Literal["feature", "output"]
 ValueType = Literal["number", "boolean", "text"]
 Floats = NDArray[np.float64]
@@ -103,7 +105,8 @@ def columns_of(
     """Records turned into columns: a key left out is ABSENT, None is NULL.
 
     Args:
-        records: a mapping of name to None, bool, int, float, str or list of floats, a row each.
+        records: a mapping of name to value, a row each; `kedge.contracts.values` says what becomes
+            of a value that is no null, truth value, number, string or vector.
         role: what the names are.
         imputed: names that the inference code filled in, an iterable a row; none at all means that
             no row has any.
@@ -116,30 +119,36 @@ def columns_of(
         names.update(dict.fromkeys(sorted(row)))
     built: list[Column] = []
     for name in names:
-        cells = [record.get(name, _ABSENT) for record in records]
+        cells = [record.get(name, ABSENT) for record in records]
         marks = np.fromiter((name in row for row in filled), bool, len(filled)) if filled else None
-        built.extend(_columns_of_cells(name, role, cells, marks))
+        built.extend(columns_of_cells(name, role, cells, marks))
     return tuple(built)
 
 
-_ABSENT = object()
-
-
-def _columns_of_cells(
-    name: str, role: Role, cells: list[Any], imputed: NDArray[np.bool_] | None
+def columns_of_cells(
+    name: str, role: Role, cells: list[Any], imputed: NDArray[np.bool_] | None = None
 ) -> Iterable[Column]:
+    """One feature or output turned into columns, one for each type of value that it has.
+
+    Args:
+        name: of the feature or output.
+        role: which of these it is.
+        cells: a value a row, as in `columns_of`; `ABSENT` where there is none.
+        imputed: `[rows]`, where the inference code filled it in.
+    """
+    cells = plain_cells(cells)
     types = frozenset(map(type, cells))
     states = np.zeros(len(cells), np.uint8)
-    if object in types or type(None) in types:
-        states[[cell is _ABSENT for cell in cells]] = State.ABSENT
+    if type(ABSENT) in types or type(None) in types:
+        states[[cell is ABSENT for cell in cells]] = State.ABSENT
         states[[cell is None for cell in cells]] = State.NULL
     if imputed is not None:
         states[imputed] = State.IMPUTED
-    types -= {object, type(None)}
+    types -= {type(ABSENT), type(None)}
     if not types:
         yield Column(name, role, "number", states, np.full(len(cells), np.nan))
         return
-    kinds = sorted({_kind(cell) for cell in cells if cell is not None and cell is not _ABSENT})
+    kinds = sorted({_kind(cell) for cell in cells if cell is not None and cell is not ABSENT})
     for kind in kinds:
         mine, own = cells, states
         if len(kinds) > 1:
@@ -148,7 +157,7 @@ def _columns_of_cells(
             other = [_kind(cell) != kind for cell in cells]
             mine = [None if skip else cell for cell, skip in zip(cells, other, strict=True)]
             own = states.copy()
-            without_value = np.array([cell is None or cell is _ABSENT for cell in cells])
+            without_value = np.array([cell is None or cell is ABSENT for cell in cells])
             own[np.array(other) & ~(without_value & (kind == kinds[0]))] = State.ABSENT
         yield _column(name, role, kind, own, mine)
 
@@ -161,13 +170,13 @@ def _kind(cell: Any) -> str:
         return "number"
     if isinstance(cell, str):
         return "text"
-    if isinstance(cell, list):
+    if isinstance(cell, list | np.ndarray):
         return f"vector {len(cell)}"
     return "none"
 
 
 def _column(name: str, role: Role, kind: str, states: Bytes, cells: list[Any]) -> Column:
-    present = [cell is not None and cell is not _ABSENT for cell in cells]
+    present = [cell is not None and cell is not ABSENT for cell in cells]
     if kind == "text":
         codes: dict[str, int] = {}
         values = np.fromiter(
