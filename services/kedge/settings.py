@@ -75,6 +75,11 @@ class StreamSettings(_Section):
     replication_factor: int = Field(1, ge=1)
     batch_records: int = Field(5000, ge=1, description="Most records in one micro-batch.")
     batch_wait: Seconds = Field(0.1, description="Most seconds to wait for a micro-batch.")
+    instance: str | None = Field(
+        None,
+        description="Name of this process among those of its service. One that was killed is "
+        "taken over at once by the next of its name; nameless, it is given up after a while.",
+    )
 
 
 class AlertingSettings(_Section):

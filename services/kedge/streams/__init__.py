@@ -1,0 +1,19 @@
+"""The exactly-once micro-batch loop, and the topics as tables."""
+
+from kedge.streams.loop import Processor, Source, TryAgainError, run_transactionally
+from kedge.streams.messages import Incoming, Outgoing, dead_letter
+from kedge.streams.releases import KnownRelease, Releases
+from kedge.streams.tables import CompactedLog
+
+__all__ = [
+    "CompactedLog",
+    "Incoming",
+    "KnownRelease",
+    "Outgoing",
+    "Processor",
+    "Releases",
+    "Source",
+    "TryAgainError",
+    "dead_letter",
+    "run_transactionally",
+]

@@ -1,0 +1,132 @@
+"""The monitor: delta profiles become windows, and closed windows become statistics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from threading import Event
+
+from kedge.broker import connection
+from kedge.contracts import Topics, UnreadableMessageError, decode, encode
+from kedge.profile import Profile
+from kedge.settings import Settings
+from kedge.statistics import window_statistics
+from kedge.streams import (
+    CompactedLog,
+    Incoming,
+    Outgoing,
+    Releases,
+    Source,
+    dead_letter,
+    run_transactionally,
+)
+from kedge.streams.clients import Options
+from kedge.streams.windows import Window, WindowKey, Windows
+
+_SECOND = 1_000_000
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Run one monitor until `stop` is set."""
+    kafka, topics = connection(settings), Topics(settings.topic_prefix)
+    releases = Releases(kafka, topics)
+    source = Source(topics.profiles, "monitor", f"{settings.topic_prefix}.monitor")
+    try:
+        monitor = Monitor(releases, topics, settings, kafka)
+        run_transactionally(source, monitor, kafka, settings, stop)
+    finally:
+        releases.close()
+
+
+class _RefusedError(Exception):
+    """The delta profile can't be added to a window."""
+
+    def __init__(self, reason: str, detail: str, rows: int) -> None:
+        super().__init__(detail)
+        self.reason, self.rows = reason, rows
+
+
+class Monitor:
+    """Delta profiles in, statistics, state and dead letters out."""
+
+    def __init__(
+        self, releases: Releases, topics: Topics, settings: Settings, kafka: Options
+    ) -> None:
+        self._releases, self._topics, self._kafka = releases, topics, kafka
+        self._stream = settings.stream
+        self._windows: dict[int, Windows] = {}
+
+    def assigned(self, partition: int) -> None:
+        stream = self._stream
+        windows = Windows(
+            out_of_orderness=int(stream.out_of_orderness * _SECOND),
+            allowed_lateness=int(stream.allowed_lateness * _SECOND),
+            idle_after=int(stream.idle_after * _SECOND),
+        )
+        with CompactedLog(self._kafka, self._topics.state("monitor"), partition) as log:
+            windows.restore(log.news(), _now())
+        self._windows[partition] = windows
+
+    def revoked(self, partition: int) -> None:
+        self._windows.pop(partition, None)
+
+    def idle(self, now: int) -> Iterator[Outgoing]:
+        for partition, windows in self._windows.items():
+            for key, window in windows.close(now):
+                yield self._statistics(key, window)
+            for name, state in windows.changes():
+                yield Outgoing(self._topics.state("monitor"), name, state, partition)
+
+    def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
+        now = _now()
+        for message in batch:
+            try:
+                self._add(message, now)
+            except _RefusedError as error:
+                yield dead_letter(
+                    self._topics, "monitor", message, error.reason, str(error), rows=error.rows
+                )
+        yield from self.idle(now)
+
+    def _add(self, message: Incoming, now: int) -> None:
+        try:
+            _name, delta = decode(message.value, "profile")
+        except UnreadableMessageError as error:
+            raise _RefusedError("unreadable", str(error), 0) from error
+        rows = delta["rows"]
+        known = self._releases.release(delta["model"], delta["release"])
+        if known is None:
+            detail = (
+                f"release {delta['release']} of model `{delta['model']}` is not in the registry"
+            )
+            raise _RefusedError("unknown_release", detail, rows)
+        try:
+            profile = Profile.from_record(delta, known.reference)
+        except ValueError as error:
+            raise _RefusedError("wrong_reference", str(error), rows) from error
+        if not self._windows[message.partition].add(delta, profile, now):
+            detail = f"its window ended at {delta['window_end']}, longer ago than is allowed"
+            raise _RefusedError("too_late", detail, rows)
+
+    def _statistics(self, key: WindowKey, window: Window) -> Outgoing:
+        profile = window.profile
+        known = self._releases.release(key.model, key.release)
+        assert known is not None, "a window's release was known when its first delta was added"
+        record = {
+            "model": key.model,
+            "model_version": window.model_version,
+            "code_version": window.code_version,
+            "release": key.release,
+            "environment": key.environment,
+            "window_start": key.start,
+            "window_end": window.end,
+            "revision": window.revision,
+            "rows": profile.rows,
+            "errors": profile.errors,
+            "statistics": [s.to_record() for s in window_statistics(profile, known.reference)],
+        }
+        return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,184 @@
+"""The profiler: predictions become delta profiles, one for each release and base window.
+
+It holds nothing across micro-batches, so any number of profilers share the partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from kedge.broker import connection
+from kedge.contracts import (
+    PredictionBatch,
+    Tags,
+    Topics,
+    UnreadableMessageError,
+    decode_predictions,
+    encode,
+)
+from kedge.profile import Profile, Reference, count_windows
+from kedge.settings import Settings, StreamSettings
+from kedge.streams import (
+    Incoming,
+    KnownRelease,
+    Outgoing,
+    Releases,
+    Source,
+    dead_letter,
+    run_transactionally,
+)
+
+EARLIEST = 946_684_800_000_000
+"""2000-01-01: seconds or milliseconds taken for microseconds come out before it."""
+
+_SECOND = 1_000_000
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Run one profiler until `stop` is set."""
+    kafka, topics = connection(settings), Topics(settings.topic_prefix)
+    releases = Releases(kafka, topics)
+    source = Source(topics.predictions, "profiler", f"{settings.topic_prefix}.profiler")
+    try:
+        profiler = Profiler(releases, topics, settings.stream)
+        run_transactionally(source, profiler, kafka, settings, stop)
+    finally:
+        releases.close()
+
+
+@dataclass(slots=True)
+class _Delta:
+    """What the micro-batch adds to one window of one release."""
+
+    reference: Reference
+    profile: Profile
+    first_offset: int
+    last_offset: int
+    max_event_time: int
+    max_arrival: int
+
+
+class _RefusedError(Exception):
+    """The predictions can be read but not counted."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Profiler:
+    """Predictions in, delta profiles and dead letters out."""
+
+    def __init__(self, releases: Releases, topics: Topics, stream: StreamSettings) -> None:
+        self._releases, self._topics = releases, topics
+        self._window = int(stream.window * _SECOND)
+        self._future = int(stream.future_tolerance * _SECOND)
+
+    def assigned(self, partition: int) -> None:
+        """There is no state to restore."""
+
+    def revoked(self, partition: int) -> None:
+        """There is no state to forget."""
+
+    def idle(self, now: int) -> Sequence[Outgoing]:
+        """Time alone brings nothing."""
+        del now
+        return ()
+
+    def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
+        deltas: dict[tuple[int, Tags, int], _Delta] = {}
+        for message in batch:
+            try:
+                predictions = decode_predictions(message.value)
+            except UnreadableMessageError as error:
+                yield self._give_up(message, "unreadable", str(error), 0)
+                continue
+            try:
+                release = self._checked(message, predictions)
+            except _RefusedError as error:
+                yield self._give_up(message, error.reason, str(error), predictions.rows)
+                continue
+            self._count(deltas, message, predictions, release.reference)
+        # The monitor sees a model's windows in the order of time, so that none is closed by its
+        # own micro-batch.
+        for (start, tags, partition), delta in sorted(
+            deltas.items(), key=lambda item: (item[0][0], item[0][1].release, item[0][2])
+        ):
+            yield self._outgoing(start, tags, partition, delta)
+
+    def _give_up(self, message: Incoming, reason: str, detail: str, rows: int) -> Outgoing:
+        return dead_letter(self._topics, "profiler", message, reason, detail, rows=rows)
+
+    def _checked(self, message: Incoming, predictions: PredictionBatch) -> KnownRelease:
+        """The release of the predictions, if they can be believed."""
+        tags = predictions.tags
+        known = self._releases.release(tags.model, tags.release)
+        if known is None:
+            raise _RefusedError(
+                "unknown_release",
+                f"release {tags.release} of model `{tags.model}` is not in the registry",
+            )
+        if (known.model_version, known.code_version) != (tags.model_version, tags.code_version):
+            raise _RefusedError(
+                "wrong_release",
+                f"release {tags.release} of model `{tags.model}` is model version "
+                f"{known.model_version} with code version {known.code_version}, not "
+                f"{tags.model_version} with {tags.code_version}",
+            )
+        if predictions.rows:
+            earliest = int(predictions.event_times.min())
+            latest = int(predictions.event_times.max())
+            if earliest < EARLIEST or latest > message.timestamp + self._future:
+                raise _RefusedError(
+                    "absurd_time",
+                    f"has event times from {earliest} to {latest} microseconds since 1970; they "
+                    f"have to be between {EARLIEST} (the year 2000) and "
+                    f"{message.timestamp + self._future} (its arrival and what is tolerated)",
+                )
+        return known
+
+    def _count(
+        self,
+        deltas: dict[tuple[int, Tags, int], _Delta],
+        message: Incoming,
+        predictions: PredictionBatch,
+        reference: Reference,
+    ) -> None:
+        starts = predictions.event_times // self._window * self._window
+        for start, profile in count_windows(predictions, reference, self._window).items():
+            newest = int(predictions.event_times[starts == start].max())
+            key = (start, predictions.tags, message.partition)
+            delta = deltas.get(key)
+            if delta is None:
+                deltas[key] = _Delta(
+                    reference, profile, message.offset, message.offset, newest, message.timestamp
+                )
+                continue
+            delta.profile = delta.profile + profile
+            delta.last_offset = message.offset
+            delta.max_event_time = max(delta.max_event_time, newest)
+            delta.max_arrival = max(delta.max_arrival, message.timestamp)
+
+    def _outgoing(self, start: int, tags: Tags, partition: int, delta: _Delta) -> Outgoing:
+        record = {
+            "model": tags.model,
+            "model_version": tags.model_version,
+            "code_version": tags.code_version,
+            "release": tags.release,
+            "environment": tags.environment,
+            "window_start": start,
+            "window_end": start + self._window,
+            "rows": delta.profile.rows,
+            "errors": delta.profile.errors,
+            "columns": delta.profile.to_columns(delta.reference),
+            "source": {
+                "partition": partition,
+                "first_offset": delta.first_offset,
+                "last_offset": delta.last_offset,
+                "max_event_time": delta.max_event_time,
+                "max_arrival": delta.max_arrival,
+            },
+        }
+        return Outgoing(self._topics.profiles, tags.model.encode(), encode("profile", record))

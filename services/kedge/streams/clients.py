@@ -1,0 +1,70 @@
+"""Kafka clients with the defaults that exactly-once needs; the user's options win."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka.admin import AdminClient
+
+Options = Mapping[str, str]
+
+# librdkafka logs by this; structlog's configuration routes it.
+_librdkafka = logging.getLogger("librdkafka")
+_log = structlog.get_logger(__name__)
+
+
+def consumer(kafka: Options, group: str, **options: object) -> Consumer:
+    """A consumer that sees committed messages only and commits nothing by itself.
+
+    Args:
+        kafka: librdkafka options, `bootstrap.servers` among them.
+        group: consumer group.
+        options: further librdkafka options, dots written as underscores.
+    """
+    defaults = {
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        # A batch is bounded by records; this bounds what librdkafka holds beside it.
+        "queued.max.messages.kbytes": 65536,
+        "fetch.wait.max.ms": 50,
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 1_000,
+    }
+    return Consumer(
+        {**defaults, **_dotted(options), **kafka, "group.id": group, "error_cb": _note},
+        logger=_librdkafka,
+    )
+
+
+def producer(kafka: Options, **options: object) -> Producer:
+    """An idempotent producer; with `transactional_id`, one whose transactions fence older ones."""
+    defaults = {
+        "enable.idempotence": True,
+        "acks": "all",
+        "compression.type": "zstd",
+        "linger.ms": 5,
+    }
+    return Producer(
+        {**defaults, **_dotted(options), **kafka, "error_cb": _note}, logger=_librdkafka
+    )
+
+
+def admin(kafka: Options) -> AdminClient:
+    """A client for topics and groups."""
+    options: dict[str, Any] = {**kafka, "error_cb": _note}
+    return AdminClient(options, logger=_librdkafka)
+
+
+def _dotted(options: Mapping[str, object]) -> dict[str, object]:
+    return {key.replace("_", "."): value for key, value in options.items()}
+
+
+def _note(error: KafkaError) -> None:
+    """Connections come and go; the client reconnects, and its calls say what matters."""
+    _log.debug("kafka_client", error=str(error))

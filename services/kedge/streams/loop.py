@@ -1,0 +1,286 @@
+"""The exactly-once micro-batch loop: consume, process, produce, commit in one transaction."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from kedge.contracts import Topics, UnreadableMessageError
+from kedge.settings import Settings
+from kedge.streams.clients import Options, consumer, producer
+from kedge.streams.messages import Incoming, Outgoing, dead_letter
+
+_log = structlog.get_logger(__name__)
+
+_TIMEOUT = 30.0
+_PAUSE = 0.5
+"""Seconds to wait before a micro-batch is tried again."""
+
+_TRANSACTION_TIMEOUT_MS = 15_000
+"""How long the outputs of a killed process whose name nobody takes over hold readers back."""
+
+
+class TryAgainError(Exception):
+    """The micro-batch can't be processed now, through no fault of its messages."""
+
+
+class Processor(Protocol):
+    """What a service does with its messages.
+
+    State is kept by partition of the input. Whatever `process` and `idle` change of it has to be
+    among their outputs, so that `assigned` finds it again.
+    """
+
+    def assigned(self, partition: int) -> None:
+        """Take the partition's state from the topics, forgetting what was in memory."""
+
+    def revoked(self, partition: int) -> None:
+        """Forget the partition's state."""
+
+    def process(self, batch: Sequence[Incoming]) -> Iterable[Outgoing]:
+        """The outputs of a micro-batch.
+
+        Raises:
+            UnreadableMessageError: a message can't be read.
+            TryAgainError: something else than the messages stands in the way.
+        """
+
+    def idle(self, now: int) -> Iterable[Outgoing]:
+        """The outputs that time alone brings; `now` is in microseconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a loop reads, and as whom."""
+
+    topic: str
+    service: str
+    group: str
+
+
+def run_transactionally(
+    source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+) -> None:
+    """Process `source` until `stop` is set.
+
+    Outputs and consumed offsets commit together, so a crash or a rebalance loses and repeats
+    nothing. A message that makes the processor raise, alone in its micro-batch, becomes a dead
+    letter.
+
+    Raises:
+        KafkaException: the client is beyond repair, for example fenced by a process of its name.
+    """
+    loop = _Loop(source, processor, kafka, settings, stop)
+    try:
+        loop.run()
+    finally:
+        loop.close()
+
+
+class _Loop:
+    def __init__(
+        self, source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+    ) -> None:
+        self._source, self._processor, self._stop = source, processor, stop
+        self._topics = Topics(settings.topic_prefix)
+        self._stream = settings.stream
+        self._assigned: set[int] = set()
+        # Above zero, so many messages are processed one by one: one of them may be poison.
+        self._careful = 0
+        self._consumer: Consumer = consumer(kafka, source.group)
+        name = settings.stream.instance or uuid.uuid4().hex
+        self._producer: Producer = producer(
+            kafka,
+            transactional_id=f"{source.group}.{name}",
+            transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        )
+
+    def run(self) -> None:
+        if not self._insist(lambda: self._producer.init_transactions(_TIMEOUT)):
+            return
+        self._consumer.subscribe(
+            [self._source.topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+        _log.info("started", topic=self._source.topic, group=self._source.group)
+        while not self._stop.is_set():
+            batch = self._consume()
+            if batch:
+                self._advance(batch)
+            else:
+                self._commit(self._processor.idle(time.time_ns() // 1000), [])
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _consume(self) -> list[Incoming]:
+        if self._careful:
+            message = self._consumer.poll(self._stream.batch_wait)
+            messages = [] if message is None else [message]
+            self._careful -= len(messages)
+        else:
+            messages = self._consumer.consume(self._stream.batch_records, self._stream.batch_wait)
+        return [_incoming(message) for message in messages if not _failed(message)]
+
+    def _advance(self, batch: list[Incoming]) -> None:
+        try:
+            outputs = list(self._processor.process(batch))
+        except TryAgainError as error:
+            _log.warning("trying_again", error=str(error))
+            self._rewind(batch)
+            self._stop.wait(_PAUSE)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept and the stream goes on
+            if len(batch) > 1:
+                _log.warning("processing_one_by_one", messages=len(batch), error=repr(error))
+                self._careful = len(batch)
+                self._rewind(batch)
+                return
+            outputs = [self._isolated(batch[0], error)]
+            self._restore()
+        if not self._commit(outputs, batch):
+            self._rewind(batch)
+
+    def _isolated(self, message: Incoming, error: Exception) -> Outgoing:
+        unreadable = isinstance(error, UnreadableMessageError)
+        where = {"partition": message.partition, "offset": message.offset}
+        _log.error("dead_letter", **where, exc_info=None if unreadable else error)
+        return dead_letter(
+            self._topics,
+            self._source.service,
+            message,
+            "unreadable" if unreadable else "crashed",
+            str(error) if unreadable else repr(error),
+        )
+
+    def _commit(self, outputs: Iterable[Outgoing], batch: list[Incoming]) -> bool:
+        """Commit outputs and offsets together; False when the transaction was aborted.
+
+        1. Begin. 2. Produce. 3. Add the offsets that follow the batch. 4. Commit.
+        """
+        outputs = list(outputs)
+        if not outputs and not batch:
+            return True
+        try:
+            self._producer.begin_transaction()
+            for output in outputs:
+                self._produce(output)
+            if batch:
+                offsets = _following(batch)
+                member = self._consumer.consumer_group_metadata()
+                if not self._insist(
+                    lambda: self._producer.send_offsets_to_transaction(offsets, member, _TIMEOUT)
+                ):
+                    return False
+            return self._insist(lambda: self._producer.commit_transaction(_TIMEOUT))
+        except KafkaException as error:
+            failure: KafkaError = error.args[0]
+            if failure.fatal() or not failure.txn_requires_abort():
+                raise
+            _log.warning("transaction_aborted", error=failure.str())
+            self._insist(lambda: self._producer.abort_transaction(_TIMEOUT))
+            if not batch:
+                self._restore()
+            return False
+
+    def _produce(self, output: Outgoing) -> None:
+        partition = -1 if output.partition is None else output.partition
+        while True:
+            try:
+                self._producer.produce(output.topic, output.value, output.key, partition)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def _insist(self, call: Callable[[], object]) -> bool:
+        """Repeat `call` while its failure is passing; False when told to stop meanwhile."""
+        while True:
+            try:
+                call()
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                _log.warning("broker_unavailable", error=error.args[0].str())
+                if self._stop.wait(_PAUSE):
+                    return False
+            else:
+                return True
+
+    def _rewind(self, batch: list[Incoming]) -> None:
+        """Read the batch again, with the state from before it: an abort does neither by itself."""
+        first: dict[int, int] = {}
+        for message in batch:
+            first.setdefault(message.partition, message.offset)
+        for partition, offset in first.items():
+            if partition in self._assigned:
+                self._consumer.seek(TopicPartition(self._source.topic, partition, offset))
+        self._restore()
+
+    def _restore(self) -> None:
+        for partition in self._assigned:
+            self._processor.assigned(partition)
+
+    def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        # A former owner may be in the middle of a commit. This waits until its offsets are stable:
+        # read before that, the state could lack what those offsets say was processed.
+        while not self._stop.is_set():
+            try:
+                client.committed(partitions, timeout=_TIMEOUT)
+                break
+            except KafkaException as error:
+                _log.warning("broker_unavailable", error=error.args[0].str())
+        for partition in partitions:
+            self._processor.assigned(partition.partition)
+            self._assigned.add(partition.partition)
+        _log.info("assigned", partitions=sorted(self._assigned))
+
+    def _on_revoke(self, _client: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._assigned.discard(partition.partition)
+            self._processor.revoked(partition.partition)
+        _log.info("revoked", partitions=sorted(p.partition for p in partitions))
+
+
+def _failed(message: Message) -> bool:
+    """Whether it is an error of the client; it recovers by itself from all but the fatal ones."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.fatal():
+        raise KafkaException(error)
+    _log.warning("broker_unavailable", error=error.str())
+    return True
+
+
+def _incoming(message: Message) -> Incoming:
+    return Incoming(
+        str(message.topic()),
+        int(message.partition() or 0),
+        int(message.offset() or 0),
+        message.timestamp()[1] * 1000,
+        message.key(),
+        message.value(),
+        _headers(message),
+    )
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    headers = message.headers() or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return tuple((name, v.encode() if isinstance(v, str) else v) for name, v in pairs)
+
+
+def _following(batch: Iterable[Incoming]) -> list[TopicPartition]:
+    """The offsets to go on at, from the batch itself: the consumer's position may be further."""
+    offsets = {(message.topic, message.partition): message.offset + 1 for message in batch}
+    return [TopicPartition(*where, offset) for where, offset in offsets.items()]

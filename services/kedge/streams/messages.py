@@ -1,0 +1,70 @@
+"""What goes into a micro-batch and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kedge.contracts import Topics, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A consumed message.
+
+    Attributes:
+        topic: where it was read.
+        partition: its partition.
+        offset: its offset.
+        timestamp: when it arrived or, where the topic says so, was made; microseconds since 1970.
+        key: its key.
+        value: its bytes.
+        headers: in order.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to produce; without a `partition`, the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
+def dead_letter(
+    topics: Topics, service: str, message: Incoming, reason: str, detail: str, *, rows: int = 0
+) -> Outgoing:
+    """`message`, whole, as a dead letter.
+
+    Args:
+        topics: names of the topics.
+        service: who gave it up.
+        message: what could not be processed.
+        reason: a code of the documented list (`docs/dead-letters.md`).
+        detail: what exactly was wrong, for a person.
+        rows: predictions in it, where that can be known.
+    """
+    record = {
+        "service": service,
+        "reason": reason,
+        "detail": detail,
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "timestamp": message.timestamp,
+        "key": message.key,
+        "value": message.value,
+        "headers": [{"name": name, "value": value} for name, value in message.headers],
+        "rows": rows,
+    }
+    where = f"{message.topic}/{message.partition}/{message.offset}"
+    return Outgoing(topics.deadletter, where.encode(), encode("dead_letter", record))

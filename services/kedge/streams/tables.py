@@ -1,0 +1,81 @@
+"""A partition of a compacted topic, read from its start to what is committed by now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import OffsetSpec
+
+from kedge.streams.clients import Options, admin, consumer
+
+_TIMEOUT = 30.0
+
+
+class CompactedLog:
+    """One partition of a compacted topic.
+
+    >>> with CompactedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
+    ...     table = dict(log.news())
+    """
+
+    def __init__(self, kafka: Options, topic: str, partition: int) -> None:
+        self._admin = admin(kafka)
+        self._where = TopicPartition(topic, partition, OFFSET_BEGINNING)
+        # The group is never joined and nothing is committed: librdkafka wants a name.
+        self._consumer: Consumer = consumer(kafka, "kedge.reader", enable_partition_eof=True)
+        self._consumer.assign([self._where])
+        self._position = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def news(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Keys and values that came since the last call, up to what is committed at this one.
+
+        A value of None means that the key is gone.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        end = self._committed_end()
+        while self._position < end:
+            for message in self._consumer.consume(1000, 0.1):
+                error = message.error()
+                if error is None:
+                    self._position = int(message.offset() or 0) + 1
+                    yield message.key() or b"", message.value()
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    # Ends behind transaction markers, which are no messages.
+                    self._position = max(self._position, int(message.offset() or 0))
+                elif not error.retriable():
+                    raise KafkaException(error)
+
+    def _committed_end(self) -> int:
+        where = TopicPartition(self._where.topic, self._where.partition)
+        (result,) = self._admin.list_offsets(
+            {where: OffsetSpec.latest()},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=_TIMEOUT,
+        ).values()
+        return int(result.result().offset)
