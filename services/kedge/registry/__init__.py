@@ -1,0 +1,38 @@
+"""Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
+
+from kedge.registry.contents import ContentStore
+from kedge.registry.database import DatabaseUnavailableError
+from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Release
+from kedge.registry.errors import (
+    AmbiguousVersionError,
+    BadNameError,
+    CodeConflictError,
+    ContentError,
+    IncidentConflictError,
+    StaleAliasError,
+    UnknownAliasError,
+    UnknownModelError,
+    UnknownReleaseError,
+    UnknownVersionError,
+)
+from kedge.registry.registry import Registry
+
+__all__ = [
+    "AliasMove",
+    "AmbiguousVersionError",
+    "BadNameError",
+    "CodeConflictError",
+    "CodeVersion",
+    "ContentError",
+    "ContentStore",
+    "DatabaseUnavailableError",
+    "IncidentConflictError",
+    "ModelVersion",
+    "Registry",
+    "Release",
+    "StaleAliasError",
+    "UnknownAliasError",
+    "UnknownModelError",
+    "UnknownReleaseError",
+    "UnknownVersionError",
+]

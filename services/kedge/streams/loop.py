@@ -134,7 +134,7 @@ class _Loop:
     def _advance(self, batch: list[Incoming]) -> None:
         try:
             outputs = list(self._processor.process(batch))
-        except TryAgainError as error:
+        except (TryAgainError, KafkaException) as error:
             _log.warning("trying_again", error=str(error))
             self._rewind(batch)
             self._stop.wait(_PAUSE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -30,7 +30,9 @@ class CompactedLog:
 
     def __init__(self, kafka: Options, topic: str, partition: int) -> None:
         self._admin = admin(kafka)
-        self._where = TopicPartition(topic, partition, OFFSET_BEGINNING)
+        # From 0, or the first that is left: asking for the beginning costs half a second, as
+        # librdkafka asks before it knows whom.
+        self._where = TopicPartition(topic, partition, 0)
         # The group is never joined and nothing is committed: librdkafka wants a name.
         self._consumer: Consumer = consumer(kafka, "kedge.reader", enable_partition_eof=True)
         self._consumer.assign([self._where])
@@ -59,6 +61,7 @@ class CompactedLog:
             KafkaException: the broker does not answer.
         """
         end = self._committed_end()
+        patience = time.monotonic() + _TIMEOUT
         while self._position < end:
             for message in self._consumer.consume(1000, 0.1):
                 error = message.error()
@@ -68,8 +71,14 @@ class CompactedLog:
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                     # Ends behind transaction markers, which are no messages.
                     self._position = max(self._position, int(message.offset() or 0))
-                elif not error.retriable():
+                elif error.fatal() or time.monotonic() > patience:
                     raise KafkaException(error)
+                else:
+                    # The client recovers by itself: the broker is away, or the topic is very new.
+                    continue
+                patience = time.monotonic() + _TIMEOUT
+            if time.monotonic() > patience:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
 
     def _committed_end(self) -> int:
         where = TopicPartition(self._where.topic, self._where.partition)

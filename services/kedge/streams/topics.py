@@ -14,7 +14,7 @@ STATEFUL = ("monitor", "alerting")
 """Services that remember something, in a compacted topic partitioned like their input."""
 
 _TIMEOUT = 30.0
-_LONGEST_MESSAGE = 8 * 1024 * 1024
+LONGEST_MESSAGE = 8 * 1024 * 1024
 
 
 def create_topics(kafka: Options, settings: Settings) -> list[str]:
@@ -58,7 +58,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
             name,
             num_partitions=partitions,
             replication_factor=stream.replication_factor,
-            config={"max.message.bytes": str(_LONGEST_MESSAGE), **config},
+            config={"max.message.bytes": str(LONGEST_MESSAGE), **config},
         )
 
     plain = (

@@ -1,0 +1,106 @@
+"""What the registry holds. All of it is immutable: an alias changes by one more move.
+
+Times are microseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kedge.profile import ColumnSpec, Reference
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """An artifact with its signature and reference.
+
+    Attributes:
+        model: name of the model.
+        id: content address of artifact, signature and reference together.
+        artifact: content address of the artifact alone.
+        reference: what the windows of its releases are compared with.
+        created_at: when it was first registered.
+        actor: who first registered it.
+    """
+
+    model: str
+    id: str
+    artifact: str
+    reference: Reference
+    created_at: int
+    actor: str
+
+    @property
+    def signature(self) -> tuple[ColumnSpec, ...]:
+        return self.reference.signature
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """A version of the inference code.
+
+    Attributes:
+        model: name of the model.
+        id: the git commit where there is one, else the content address of the bundle.
+        commit: the git commit, in full.
+        bundle: content address of the bundle, where one is stored.
+        created_at: when it was first registered.
+        actor: who first registered it.
+    """
+
+    model: str
+    id: str
+    commit: str | None
+    bundle: str | None
+    created_at: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A numbered pair of a model version and a code version.
+
+    Attributes:
+        model: name of the model.
+        number: counts the releases of this model, from 1, without gaps.
+        model_version: id of the model version.
+        code_version: id of the code version.
+        created_at: when it was made.
+        actor: who made it.
+        reason: why; empty where nobody said.
+    """
+
+    model: str
+    number: int
+    model_version: str
+    code_version: str
+    created_at: int
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """One move of an alias. The latest is where it points.
+
+    Attributes:
+        model: name of the model.
+        alias: name of the alias.
+        generation: counts the moves of this alias, from 1, without gaps.
+        from_release: where it pointed; None at its first move.
+        to_release: where it points.
+        actor: who moved it: a person or a service.
+        reason: why; empty where nobody said.
+        incident: the incident that a rollback answers.
+        moved_at: when.
+    """
+
+    model: str
+    alias: str
+    generation: int
+    from_release: int | None
+    to_release: int
+    actor: str
+    reason: str
+    incident: str | None
+    moved_at: int

@@ -1,0 +1,147 @@
+"""What can be wrong with a request to the registry. Each text says what exists and what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable, Sequence
+
+from kedge.errors import KedgeError
+from kedge.registry.entries import AliasMove
+
+_SHOWN = 5
+_SHORT = 12
+
+
+class BadNameError(KedgeError):
+    """A name or a text that the registry can't take."""
+
+
+class UnknownModelError(KedgeError):
+    """No model of this name has a version."""
+
+    def __init__(self, model: str, known: Sequence[str]) -> None:
+        self.model = model
+        super().__init__(
+            f"there is no model `{model}`{_nearest(model, known)}. "
+            "A model is made by registering its first version: `kedge model register --help`"
+        )
+
+
+class UnknownVersionError(KedgeError):
+    """No model version or code version has this id."""
+
+    def __init__(self, what: str, given: str, model: str | None, newest: Sequence[str]) -> None:
+        of_model = f" of `{model}`" if model else ""
+        known = (
+            f"the newest: {', '.join(short(each) for each in newest[:_SHOWN])}"
+            if newest
+            else "none is registered"
+        )
+        super().__init__(
+            f"there is no {what}{of_model} with the id `{given}`; {known}. "
+            "An id may be cut short to six characters or more"
+        )
+
+
+class AmbiguousVersionError(KedgeError):
+    """An id cut so short that it could be several."""
+
+    def __init__(self, what: str, given: str, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f"`{given}` could be any {what} of {', '.join(candidates)}: give more of it"
+        )
+
+
+class UnknownReleaseError(KedgeError):
+    """The model has no release of this number."""
+
+    def __init__(self, model: str, number: int, last: int) -> None:
+        self.model, self.number, self.last = model, number, last
+        has = (
+            f"it has {'1' if last == 1 else f'1 to {last}'}"
+            if last
+            else "it has none yet: `kedge release create --help`"
+        )
+        super().__init__(f"`{model}` has no release {number}; {has}")
+
+
+class UnknownAliasError(KedgeError):
+    """The model has no alias of this name."""
+
+    def __init__(self, model: str, alias: str, known: Sequence[str]) -> None:
+        self.model, self.alias = model, alias
+        super().__init__(
+            f"`{model}` has no alias `{alias}`{_nearest(alias, known)}. "
+            f"Its first move makes it: `kedge alias move {model} {alias} RELEASE`"
+        )
+
+
+class StaleAliasError(KedgeError):
+    """Somebody else moved the alias first.
+
+    Attributes:
+        expected: the generation that the caller believed in.
+        current: the latest move; None if the alias does not exist.
+    """
+
+    def __init__(self, model: str, alias: str, expected: int, current: AliasMove | None) -> None:
+        self.model, self.alias, self.expected, self.current = model, alias, expected, current
+        if current is None:
+            state = "does not exist yet, which is generation 0"
+        else:
+            why = f" ({current.reason})" if current.reason else ""
+            state = (
+                f"is at generation {current.generation}, on release {current.to_release}: "
+                f"{current.actor} moved it at {utc(current.moved_at)}{why}"
+            )
+        super().__init__(
+            f"`{alias}` of `{model}` was expected at generation {expected}, but {state}. "
+            f"Nothing was moved; see `kedge alias history {model} {alias}`"
+        )
+
+
+class IncidentConflictError(KedgeError):
+    """An incident has moved another alias already."""
+
+    def __init__(self, model: str, alias: str, move: AliasMove) -> None:
+        self.move = move
+        super().__init__(
+            f"incident `{move.incident}` has moved `{move.alias}` of `{move.model}` "
+            f"(generation {move.generation}) and can't move `{alias}` of `{model}` too: "
+            "one incident is one move"
+        )
+
+
+class CodeConflictError(KedgeError):
+    """A commit is registered with something else than what came now."""
+
+
+class ContentError(KedgeError):
+    """An artifact or bundle can't be stored, is missing or is damaged."""
+
+
+def short(identifier: str) -> str:
+    """An id as people read it."""
+    return identifier[:_SHORT]
+
+
+def utc(microseconds: int) -> str:
+    """A time as people read it.
+
+    >>> utc(1_700_000_000_123_456)
+    '2023-11-14T22:13:20Z'
+    """
+    moment = dt.datetime.fromtimestamp(microseconds // 1_000_000, dt.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if not names:
+        return "; there is none yet"
+    close = difflib.get_close_matches(name, names, n=3)
+    if close:
+        return f"; did you mean {' or '.join(f'`{each}`' for each in close)}?"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; there is {', '.join(f'`{each}`' for each in names[:_SHOWN])}{more}"

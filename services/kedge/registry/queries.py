@@ -1,0 +1,140 @@
+"""Look-ups on an open transaction, each with an error that says what there is instead."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from kedge.profile import Reference
+from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Release
+from kedge.registry.errors import (
+    AmbiguousVersionError,
+    UnknownModelError,
+    UnknownReleaseError,
+    UnknownVersionError,
+    short,
+)
+from kedge.registry.tables import (
+    alias_moves,
+    model_versions,
+    models,
+    releases,
+)
+
+_SHORTEST = 6
+_MOVE = [column for column in alias_moves.c if column.name != "previous"]
+
+
+def model_names(connection: Connection) -> list[str]:
+    return list(connection.scalars(select(models.c.name).order_by(models.c.name)))
+
+
+def require_model(connection: Connection, model: str) -> None:
+    if connection.scalar(select(models.c.name).where(models.c.name == model)) is None:
+        raise UnknownModelError(model, model_names(connection))
+
+
+def lock_model(connection: Connection, model: str) -> None:
+    """Let no other transaction number releases or move aliases of this model until the end.
+
+    SQLite has the whole database locked already and ignores FOR UPDATE.
+    """
+    row = select(models.c.name).where(models.c.name == model).with_for_update()
+    if connection.scalar(row) is None:
+        raise UnknownModelError(model, model_names(connection))
+
+
+def lock_or_make_model(connection: Connection, model: str) -> None:
+    try:
+        with connection.begin_nested():
+            if model not in model_names(connection):
+                connection.execute(insert(models).values(name=model))
+    except IntegrityError:
+        # Another transaction made it between the two.
+        pass
+    lock_model(connection, model)
+
+
+def version_id(connection: Connection, table: Table, given: str, model: str | None = None) -> str:
+    """The full id of a model version or code version, which may be given cut short."""
+    what = "model version" if table is model_versions else "code version"
+    ids = select(table.c.id).order_by(table.c.created_at.desc())
+    if model is not None:
+        ids = ids.where(table.c.model == model)
+    cut = table.c.id.startswith(given, autoescape=True)
+    found: set[str] = set(connection.scalars(ids.where(cut))) if len(given) >= _SHORTEST else set()
+    if given in found:
+        return given
+    if not found:
+        newest = list(dict.fromkeys(connection.scalars(ids.limit(10))))
+        raise UnknownVersionError(what, given, model, newest)
+    if len(found) > 1:
+        raise AmbiguousVersionError(what, given, sorted(map(short, found)))
+    return found.pop()
+
+
+def model_version(row: Row[Any]) -> ModelVersion:
+    values = row._asdict()
+    values["reference"] = Reference.from_record(json.loads(values["reference"]))
+    return ModelVersion(**values)
+
+
+def code_version(row: Row[Any]) -> CodeVersion:
+    return CodeVersion(**row._asdict())
+
+
+def release(connection: Connection, model: str, number: int) -> Release:
+    row = connection.execute(
+        select(releases).where(releases.c.model == model, releases.c.number == number)
+    ).one_or_none()
+    if row is None:
+        require_model(connection, model)
+        raise UnknownReleaseError(model, number, last_number(connection, model))
+    return Release(**row._asdict())
+
+
+def last_number(connection: Connection, model: str) -> int:
+    """Number of the newest release; 0 if there is none."""
+    newest = select(func.max(releases.c.number)).where(releases.c.model == model)
+    return connection.scalar(newest) or 0
+
+
+def moves(connection: Connection, model: str, alias: str) -> list[AliasMove]:
+    """Every move of an alias, the oldest first."""
+    rows = connection.execute(
+        select(*_MOVE)
+        .where(alias_moves.c.model == model, alias_moves.c.alias == alias)
+        .order_by(alias_moves.c.generation)
+    )
+    return [AliasMove(**row._asdict()) for row in rows]
+
+
+def latest_moves(connection: Connection, model: str, alias: str | None = None) -> list[AliasMove]:
+    """Where the aliases of a model point, by name; or one of them."""
+    newest = (
+        select(alias_moves.c.alias, func.max(alias_moves.c.generation).label("generation"))
+        .where(alias_moves.c.model == model)
+        .group_by(alias_moves.c.alias)
+    )
+    if alias is not None:
+        newest = newest.where(alias_moves.c.alias == alias)
+    last = newest.subquery()
+    rows = connection.execute(
+        select(*_MOVE)
+        .join(
+            last,
+            (alias_moves.c.alias == last.c.alias) & (alias_moves.c.generation == last.c.generation),
+        )
+        .where(alias_moves.c.model == model)
+        .order_by(alias_moves.c.alias)
+    )
+    return [AliasMove(**row._asdict()) for row in rows]
+
+
+def move_for(connection: Connection, incident: str) -> AliasMove | None:
+    """The move that answered an incident."""
+    row = connection.execute(select(*_MOVE).where(alias_moves.c.incident == incident)).one_or_none()
+    return None if row is None else AliasMove(**row._asdict())

@@ -1,0 +1,203 @@
+"""The registry: one object for all that is registered, released and pointed at."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import insert, select
+
+from kedge.registry import events, queries
+from kedge.registry.clock import Clock, microseconds_now
+from kedge.registry.contents import ContentStore
+from kedge.registry.database import Database
+from kedge.registry.entries import AliasMove, Release
+from kedge.registry.errors import IncidentConflictError, StaleAliasError, UnknownAliasError
+from kedge.registry.names import checked_name, checked_text
+from kedge.registry.tables import alias_moves, code_versions, model_versions, releases
+from kedge.registry.versions import Versions
+from kedge.settings import Settings
+
+
+class Registry(Versions):
+    """Models, code versions, releases and aliases.
+
+    Every method is one transaction. Threads may share a registry; a process that forks opens
+    another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
+    `KedgeError` for names that are not there.
+    """
+
+    def __init__(
+        self, database: Database, contents: ContentStore, now: Clock = microseconds_now
+    ) -> None:
+        super().__init__(database, contents, now)
+
+    @classmethod
+    def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:
+        """The registry of the settings, made if it is not there.
+
+        Args:
+            settings: where it lies.
+            now: microseconds since 1970 UTC.
+        """
+        return cls(Database.open(settings), ContentStore(settings.artifact_path), now)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Releases
+
+    def create_release(
+        self, model: str, model_version: str, code_version: str, *, actor: str, reason: str = ""
+    ) -> Release:
+        """Pair a model version and a code version under the model's next number.
+
+        Args:
+            model: name of the model.
+            model_version: its id, which may be cut short to six characters or more.
+            code_version: likewise.
+            actor: who does it.
+            reason: why.
+        """
+        actor = checked_text(actor, "actor", required=True)
+        reason = checked_text(reason, "reason")
+        with self._database.write() as connection:
+            queries.lock_model(connection, model)
+            release = Release(
+                model,
+                queries.last_number(connection, model) + 1,
+                queries.version_id(connection, model_versions, model_version, model),
+                queries.version_id(connection, code_versions, code_version, model),
+                self._now(),
+                actor,
+                reason,
+            )
+            connection.execute(insert(releases).values(**asdict(release)))
+            reference = connection.scalars(
+                select(model_versions.c.reference).where(
+                    model_versions.c.model == model, model_versions.c.id == release.model_version
+                )
+            ).one()
+            events.add_release(connection, release, reference)
+            return release
+
+    def release(self, model: str, number: int) -> Release:
+        with self._database.read() as connection:
+            return queries.release(connection, model, number)
+
+    def releases(self, model: str) -> list[Release]:
+        """Every release of a model, the oldest first."""
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            rows = connection.execute(
+                select(releases).where(releases.c.model == model).order_by(releases.c.number)
+            )
+            return [Release(**row._asdict()) for row in rows]
+
+    # Aliases
+
+    def move_alias(
+        self,
+        model: str,
+        alias: str,
+        to_release: int,
+        *,
+        expected_generation: int,
+        actor: str,
+        reason: str,
+        incident: str | None = None,
+    ) -> AliasMove:
+        """Point an alias at a release, if nobody moved it since the caller looked.
+
+        Args:
+            model: name of the model.
+            alias: name of the alias; see `names.NAME_PATTERN`.
+            to_release: number of the release. It may be where the alias points already: that is a
+                move as well.
+            expected_generation: of the move that the caller knows as the latest; 0 for none yet.
+            actor: who does it.
+            reason: why.
+            incident: what the move answers. An incident moves once: the second call gives the
+                first call's move, whatever it asked for.
+
+        Raises:
+            StaleAliasError: the alias is at another generation; nothing was moved.
+            IncidentConflictError: the incident has moved another alias.
+        """
+        checked_name(alias, "an alias")
+        actor = checked_text(actor, "actor", required=True)
+        reason = checked_text(reason, "reason")
+        if incident is not None:
+            incident = checked_text(incident, "incident", required=True)
+        with self._database.write() as connection:
+            queries.lock_model(connection, model)
+            if incident is not None:
+                made = queries.move_for(connection, incident)
+                if made is not None:
+                    if (made.model, made.alias) != (model, alias):
+                        raise IncidentConflictError(model, alias, made)
+                    return made
+            target = queries.release(connection, model, to_release)
+            current = next(iter(queries.latest_moves(connection, model, alias)), None)
+            generation = current.generation if current else 0
+            if generation != expected_generation:
+                raise StaleAliasError(model, alias, expected_generation, current)
+            move = AliasMove(
+                model,
+                alias,
+                generation + 1,
+                current.to_release if current else None,
+                to_release,
+                actor,
+                reason,
+                incident,
+                self._now(),
+            )
+            connection.execute(
+                insert(alias_moves).values(previous=generation or None, **asdict(move))
+            )
+            events.add_move(connection, move, target)
+            return move
+
+    def alias(self, model: str, alias: str) -> AliasMove | None:
+        """The latest move of an alias; None if it was never moved."""
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            return next(iter(queries.latest_moves(connection, model, alias)), None)
+
+    def aliases(self, model: str) -> list[AliasMove]:
+        """The latest move of each alias of a model, by name."""
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            return queries.latest_moves(connection, model)
+
+    def live(self, model: str, alias: str) -> Release:
+        """The release that an alias points at.
+
+        Raises:
+            UnknownAliasError: the alias was never moved.
+        """
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            for move in queries.latest_moves(connection, model, alias):
+                return queries.release(connection, model, move.to_release)
+            known = [move.alias for move in queries.latest_moves(connection, model)]
+            raise UnknownAliasError(model, alias, known)
+
+    def history(self, model: str, alias: str) -> list[AliasMove]:
+        """Every move of an alias, the oldest first; empty if it was never moved."""
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            return queries.moves(connection, model, alias)

@@ -1,0 +1,125 @@
+"""The registry's tables. Constraints say what must never be, whoever writes.
+
+Versions, releases and alias moves are appended and never changed. The history of an alias is one
+chain: each move but the first refers to the move before it and to where that one led.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
+
+metadata = MetaData()
+
+_NAME = String(100)
+_ADDRESS = String(64)
+
+models = Table("models", metadata, Column("name", _NAME, primary_key=True))
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model", _NAME, ForeignKey("models.name"), primary_key=True),
+    Column("id", _ADDRESS, primary_key=True),
+    Column("artifact", _ADDRESS, nullable=False),
+    # Canonical JSON: together with `artifact`, what the id is the address of.
+    Column("reference", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
+code_versions = Table(
+    "code_versions",
+    metadata,
+    Column("model", _NAME, ForeignKey("models.name"), primary_key=True),
+    Column("id", _ADDRESS, primary_key=True),
+    Column("commit", _ADDRESS),
+    Column("bundle", _ADDRESS),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    CheckConstraint('id = coalesce("commit", bundle)', name="code_version_is_named_by_content"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("model", _NAME, ForeignKey("models.name"), primary_key=True),
+    Column("number", Integer, CheckConstraint("number >= 1"), primary_key=True),
+    Column("model_version", _ADDRESS, nullable=False),
+    Column("code_version", _ADDRESS, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["model", "model_version"], [model_versions.c.model, model_versions.c.id]),
+    ForeignKeyConstraint(["model", "code_version"], [code_versions.c.model, code_versions.c.id]),
+)
+
+alias_moves = Table(
+    "alias_moves",
+    metadata,
+    Column("model", _NAME, ForeignKey("models.name"), primary_key=True),
+    Column("alias", _NAME, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("previous", Integer),
+    Column("from_release", Integer),
+    Column("to_release", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("incident", Text, unique=True),
+    Column("moved_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["model", "to_release"], [releases.c.model, releases.c.number]),
+    # Nothing refers to generation 0: a first move has neither of the two, every other has both.
+    CheckConstraint(
+        "(generation = 1 AND previous IS NULL AND from_release IS NULL) OR "
+        "(generation > 1 AND previous = generation - 1 AND from_release IS NOT NULL)",
+        name="first_move_or_successor",
+    ),
+    UniqueConstraint("model", "alias", "generation", "to_release", name="link_of_the_chain"),
+    ForeignKeyConstraint(
+        ["model", "alias", "previous", "from_release"],
+        [
+            "alias_moves.model",
+            "alias_moves.alias",
+            "alias_moves.generation",
+            "alias_moves.to_release",
+        ],
+        name="chain",
+    ),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("event_id", String(300), nullable=False, unique=True),
+    Column("key", String(300), nullable=False),
+    # The message as it will be sent, so that it is the same at every redelivery.
+    Column("value", LargeBinary, nullable=False),
+    Column("published_at", BigInteger),
+    Index("pending", "published_at", "sequence"),
+    # Never a number twice, even after the newest rows are deleted.
+    sqlite_autoincrement=True,
+)
+
+for _table in (model_versions, code_versions, releases, alias_moves):
+    for _change in ("UPDATE", "DELETE"):
+        _trigger = DDL(  # type: ignore[no-untyped-call] # SQLAlchemy left it without types
+            f"CREATE TRIGGER {_table.name}_no_{_change.lower()} BEFORE {_change} ON {_table.name} "
+            f"BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
+        )
+        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))

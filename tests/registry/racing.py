@@ -1,0 +1,50 @@
+"""What the racers run, each in a process of its own."""
+
+from __future__ import annotations
+
+from kedge.registry import Registry, StaleAliasError
+from kedge.settings import Settings
+
+_meeting = None
+_LONGEST_WAIT = 120
+
+
+def meet_at(barrier):
+    """Give this process the place where all racers wait for each other."""
+    global _meeting  # noqa: PLW0603 - a pool has no other way
+    _meeting = barrier
+
+
+def race_moves(home, racer, rounds):
+    """In every round, all racers try the same generation at the same moment."""
+    results = []
+    with Registry.open(Settings(home=home)) as registry:
+        for generation in range(rounds):
+            _meeting.wait(_LONGEST_WAIT)
+            try:
+                move = registry.move_alias(
+                    "m",
+                    "production",
+                    1 + (racer + generation) % 3,
+                    expected_generation=generation,
+                    actor=f"racer {racer}",
+                    reason="",
+                )
+            except StaleAliasError as error:
+                results.append((generation, racer, False, error.current.generation))
+            else:
+                results.append((generation, racer, True, move.generation))
+    return results
+
+
+def race_releases(home, each, pair):
+    _meeting.wait(_LONGEST_WAIT)
+    with Registry.open(Settings(home=home)) as registry:
+        return [registry.create_release("m", *pair, actor="a").number for _ in range(each)]
+
+
+def race_registrations(home, artifact, reference):
+    """Everything from nothing: the database, the model and the content are all made in the race."""
+    _meeting.wait(_LONGEST_WAIT)
+    with Registry.open(Settings(home=home)) as registry:
+        return registry.register_model("m", artifact, reference, actor="a").id
