@@ -1,0 +1,1 @@
+"""The reference inference server, which swaps releases as the alias moves."""
