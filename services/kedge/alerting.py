@@ -1,0 +1,198 @@
+"""Alerting: statistics become alerts, and an alert may move the alias back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from threading import Event
+
+import structlog
+
+from kedge import policies
+from kedge.broker import connection
+from kedge.contracts import Record, Topics, decode, encode
+from kedge.errors import KedgeError
+from kedge.policy import (
+    Case,
+    GoBack,
+    Incident,
+    Policy,
+    Refused,
+    Watch,
+    WentBack,
+    alert_record,
+    decide,
+    policy_for,
+)
+from kedge.registry import AliasMove, DatabaseUnavailableError, Registry, UnknownModelError
+from kedge.settings import Settings
+from kedge.streams import (
+    CompactedLog,
+    Incoming,
+    Outgoing,
+    Source,
+    TryAgainError,
+    run_transactionally,
+)
+from kedge.streams.clients import Options
+
+ACTOR = "kedge-alerting"
+"""Who moved an alias, in the registry's history."""
+
+_log = structlog.get_logger(__name__)
+
+_Scope = tuple[str, str]  # model and environment
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Run one alerting service until `stop` is set."""
+    kafka, topics = connection(settings), Topics(settings.topic_prefix)
+    watched = policies.configured(settings)
+    if not watched:
+        _log.warning("no_policy", detail="nothing is watched: set KEDGE_ALERTING__POLICY")
+    source = Source(topics.statistics, "alerting", f"{settings.topic_prefix}.alerting")
+    with Registry.open(settings) as registry:
+        alerting = Alerting(watched, registry, topics, kafka)
+        run_transactionally(source, alerting, kafka, settings, stop)
+
+
+class Alerting:
+    """Statistics in, alerts and state out; aliases are moved in between.
+
+    The move comes before the commit. A process that dies between the two, or whose transaction is
+    aborted, folds the same windows again, comes to the same incident, and finds its move made.
+    """
+
+    def __init__(
+        self, watched: tuple[Policy, ...], registry: Registry, topics: Topics, kafka: Options
+    ) -> None:
+        self._policies, self._registry = watched, registry
+        self._topics, self._kafka = topics, kafka
+        self._watches: dict[int, dict[_Scope, Watch]] = {}
+
+    def assigned(self, partition: int) -> None:
+        snapshots: dict[bytes, bytes | None] = {}
+        with CompactedLog(self._kafka, self._topics.state("alerting"), partition) as log:
+            snapshots.update(log.news())
+        by_scope: dict[_Scope, dict[int, bytes]] = {}
+        for key, value in snapshots.items():
+            if value is not None:
+                model, environment, release = json.loads(key)
+                by_scope.setdefault((model, environment), {})[release] = value
+        watches = self._watches[partition] = {}
+        for scope, releases in by_scope.items():
+            # What a policy that is gone had remembered stays in the topic, for the next one.
+            if (policy := policy_for(self._policies, *scope)) is not None:
+                watches[scope] = Watch(policy, *scope)
+                watches[scope].restore(releases)
+
+    def revoked(self, partition: int) -> None:
+        self._watches.pop(partition, None)
+
+    def idle(self, now: int) -> Sequence[Outgoing]:
+        del now  # windows alone bring changes
+        return ()
+
+    def process(self, batch: Sequence[Incoming]) -> list[Outgoing]:
+        outputs: list[Outgoing] = []
+        for message in batch:
+            _name, record = decode(message.value, "statistic")
+            watch = self._watch(message.partition, record["model"], record["environment"])
+            if watch is not None:
+                outputs.extend(self._alerts(watch, record))
+        for partition in {message.partition: None for message in batch}:
+            outputs.extend(self._states(partition))
+        return outputs
+
+    def _watch(self, partition: int, model: str, environment: str) -> Watch | None:
+        watches, scope = self._watches[partition], (model, environment)
+        if scope not in watches:
+            policy = policy_for(self._policies, *scope)
+            if policy is None:
+                return None
+            watches[scope] = Watch(policy, *scope)
+        return watches[scope]
+
+    def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
+        for change in watch.observe(record):
+            told = change
+            if change.step == "fired" and change.incident.action == "rollback":
+                told = change.with_incident(
+                    watch.decided(change.incident, self._decision(watch, change.incident))
+                )
+            alert = alert_record(watch, told, _now())
+            _log_alert(alert)
+            yield Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
+
+    def _states(self, partition: int) -> Iterator[Outgoing]:
+        topic = self._topics.state("alerting")
+        for (model, environment), watch in self._watches[partition].items():
+            for release, state in watch.snapshot().items():
+                key = json.dumps([model, environment, release]).encode()
+                yield Outgoing(topic, key, state, partition)
+
+    def _decision(self, watch: Watch, incident: Incident) -> Record:
+        """Decide on an incident, and do what was decided."""
+        try:
+            move, reason = self._decide_and_move(watch, incident)
+        except DatabaseUnavailableError as error:
+            raise TryAgainError(str(error)) from error
+        return {
+            "action": "refused" if move is None else "rolled_back",
+            "from_release": incident.release,
+            "to_release": None if move is None else move.to_release,
+            "generation": None if move is None else move.generation,
+            "reason": reason,
+            "decided_at": _now(),
+        }
+
+    def _decide_and_move(self, watch: Watch, incident: Incident) -> tuple[AliasMove | None, str]:
+        model, alias = watch.model, incident.alias
+        try:
+            history = self._registry.history(model, alias)
+        except UnknownModelError as error:
+            return None, str(error)
+        answer = decide(
+            Case(
+                incident,
+                watch.rule(incident.rule),
+                watch.policy.rollback,
+                watch.readings(incident.subject),
+                history,
+                _now(),
+            )
+        )
+        match answer:
+            case Refused(reason):
+                return None, reason
+            case WentBack(generation, reason):
+                return next(move for move in history if move.generation == generation), reason
+            case GoBack(to_release, generation, reason):
+                try:
+                    move = self._registry.move_alias(
+                        model,
+                        alias,
+                        to_release,
+                        expected_generation=generation,
+                        actor=ACTOR,
+                        reason=f"{incident.rule}: {reason}",
+                        incident=incident.id,
+                    )
+                except DatabaseUnavailableError:
+                    raise
+                except KedgeError as error:
+                    # Above all StaleAliasError: the alias was moved since its history was read.
+                    return None, str(error)
+                return move, reason
+
+
+def _log_alert(alert: Record) -> None:
+    told = {key: alert[key] for key in ("id", "model", "release", "rule", "severity", "summary")}
+    (_log.warning if alert["status"] == "firing" else _log.info)(alert["status"], **told)
+    if (decision := alert["decision"]) is not None and alert["status"] == "firing":
+        _log.warning(decision["action"], incident=alert["incident"], reason=decision["reason"])
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,142 @@
+"""`kedge policy`: the rules, checked before they matter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kedge.errors import KedgeError
+
+if TYPE_CHECKING:
+    from kedge.policy import Policy
+
+_EXAMPLE = """\
+model = "flights"            # or "*", for every model without a policy of its own
+# environment = "production" # only predictions from there
+alias = "production"         # what is moved back
+
+[[rules]]
+name = "an input goes missing"
+statistic = "missing_increase" # rows, error_rate, missing_rate, missing_increase, psi, js_distance
+role = "feature"               # or output; both without it
+columns = ["*"]                # globs
+above = 0.10                   # or below: ten percentage points more than in the reference
+min_rows = 200                 # a window of fewer says nothing
+windows = 1                    # so many in a row over the threshold, and it fires
+resolve_windows = 1            # so many in a row under it, and it is resolved
+severity = "critical"          # info, warning, critical
+action = "rollback"            # notify, rollback
+
+[[rules]]
+name = "an input or the output drifts"
+statistic = "psi"
+above = 0.25
+min_rows = 1000
+windows = 2
+severity = "warning"
+
+[rollback]
+mode = "act"            # dry-run: decide, say so in the alert, and move nothing
+cooldown_seconds = 3600
+most_per_day = 3
+
+[[webhooks]]
+name = "oncall"
+url = "https://example.com/kedge"
+secret_env = "KEDGE_WEBHOOK_ONCALL" # holds whsec_…; without it, KEDGE_ALERTING__WEBHOOK_SECRET
+severities = ["critical", "warning"]
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        help="""Policies: which statistic, which threshold, and what happens then.
+
+        A policy is a TOML file. `KEDGE_ALERTING__POLICY` names it, or a folder of several, for the
+        services alerting and webhooks.
+        """,
+    )
+    group.command()(check)
+    group.command()(example)
+    app.add_typer(group, name="policy")
+
+
+def check(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The policy, or a folder of several.", show_default="KEDGE_ALERTING__POLICY"
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Check a policy file: exit code 0 if it can be used, 1 if not.
+
+    All that is wrong is told at once, with the line, the key and what would be right.
+
+    Example: `kedge policy check policy.toml`
+    """
+    from kedge import policies
+    from kedge.policy import PolicyError
+    from kedge.settings import Settings
+
+    path = file or Settings().alerting.policy
+    if path is None:
+        raise KedgeError("no policy to check: name a file, or set KEDGE_ALERTING__POLICY")
+    try:
+        found = policies.load(path)
+    except KedgeError as error:
+        if not as_json:
+            raise
+        problems = (
+            [{"file": error.file, **asdict(problem)} for problem in error.problems]
+            if isinstance(error, PolicyError)
+            else [{"file": str(path), "line": None, "key": "", "wrong": str(error), "right": ""}]
+        )
+        typer.echo(json.dumps({"ok": False, "policies": [], "problems": problems}, indent=2))
+        raise typer.Exit(1) from error
+    if as_json:
+        listed = [_summary(policy) for policy in found]
+        typer.echo(json.dumps({"ok": True, "policies": listed, "problems": []}, indent=2))
+        return
+    for policy in found:
+        typer.echo(_sentence(policy))
+
+
+def example() -> None:
+    """Print a policy to start from.
+
+    Example: `kedge policy example > policy.toml`
+    """
+    typer.echo(_EXAMPLE, nl=False)
+
+
+def _summary(policy: Policy) -> dict[str, Any]:
+    return {
+        "model": policy.model,
+        "environment": policy.environment,
+        "alias": policy.alias,
+        "rules": [rule.name for rule in policy.rules],
+        "rollback": policy.rollback.mode,
+        "webhooks": [webhook.name for webhook in policy.webhooks],
+    }
+
+
+def _sentence(policy: Policy) -> str:
+    model = "every model" if policy.model == "*" else f"model {policy.model}"
+    where = f" in {policy.environment}" if policy.environment else ""
+    moving = [rule.name for rule in policy.rules if rule.action == "rollback"]
+    hauls = f"{len(moving)} of them roll {policy.alias} back ({policy.rollback.mode})"
+    told = ", ".join(webhook.name for webhook in policy.webhooks) or "nobody"
+    return (
+        f"ok: {model}{where}: {len(policy.rules)} rules, "
+        f"{hauls if moving else 'none of them rolls back'}; webhooks to {told}"
+    )

@@ -1,0 +1,151 @@
+"""What is remembered of a release's windows: the newest readings of every watched statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
+
+from kedge.contracts import Record
+from kedge.policy.rules import Rule
+
+
+class Subject(NamedTuple):
+    """What a statistic is about; with the release, one series of values over the windows."""
+
+    statistic: str
+    role: str | None = None
+    column: str | None = None
+    kind: str | None = None
+
+    def __str__(self) -> str:
+        of_kind = f" ({self.kind})" if self.kind else ""
+        of_column = f" of {self.role} {self.column}" if self.column else ""
+        return f"{self.statistic}{of_kind}{of_column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of event time, and how often it was published again."""
+
+    start: int
+    end: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One statistic in one window."""
+
+    window: Window
+    value: float
+    rows: int
+
+
+@dataclass(slots=True)
+class ReleaseReadings:
+    """The readings of one release in its newest windows.
+
+    Attributes:
+        model_version: of the release.
+        code_version: of the release.
+        windows: by their start.
+        values: for each subject, value and rows by the window's start; a value that could not be
+            had is not here.
+    """
+
+    model_version: str
+    code_version: str
+    windows: dict[int, Window] = field(default_factory=dict)
+    values: dict[Subject, dict[int, tuple[float, int]]] = field(default_factory=dict)
+
+    def take(self, record: Record, subjects: Iterable[Subject], most: int) -> bool:
+        """Take the values of a window; False when it is older than what is there.
+
+        Args:
+            record: as in the `statistic` contract.
+            subjects: what to keep of it.
+            most: how many windows to remember; the oldest are forgotten.
+        """
+        window = Window(record["window_start"], record["window_end"], record["revision"])
+        known = self.windows.get(window.start)
+        if known is not None and known.revision >= window.revision:
+            return False
+        if known is None and len(self.windows) >= most and window.start < min(self.windows):
+            return False
+        self.windows[window.start] = window
+        wanted = set(subjects)
+        for values in self.values.values():
+            values.pop(window.start, None)
+        for each in record["statistics"]:
+            subject = subject_of(each)
+            if subject in wanted and each["value"] is not None and each["value"] == each["value"]:
+                self.values.setdefault(subject, {})[window.start] = (each["value"], each["rows"])
+        for start in sorted(self.windows)[:-most]:
+            del self.windows[start]
+            for values in self.values.values():
+                values.pop(start, None)
+        self.values = {subject: values for subject, values in self.values.items() if values}
+        return True
+
+    def of(self, subject: Subject) -> list[Reading]:
+        """The readings of a subject, oldest window first."""
+        values = self.values.get(subject, {})
+        return [Reading(self.windows[start], *values[start]) for start in sorted(values)]
+
+    @property
+    def newest(self) -> Window:
+        return self.windows[max(self.windows)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model_version": self.model_version,
+            "code_version": self.code_version,
+            "windows": [[w.start, w.end, w.revision] for w in self.windows.values()],
+            "values": [
+                [*subject, [[start, *reading] for start, reading in values.items()]]
+                for subject, values in self.values.items()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(
+            data["model_version"],
+            data["code_version"],
+            {start: Window(start, end, revision) for start, end, revision in data["windows"]},
+            {
+                Subject(*subject): {start: (value, rows) for start, value, rows in values}
+                for *subject, values in data["values"]
+            },
+        )
+
+
+def subject_of(statistic: Record) -> Subject:
+    """What a statistic of the `statistic` contract is about."""
+    return Subject(statistic["name"], statistic["role"], statistic["column"], statistic["kind"])
+
+
+def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:
+    """The readings that say something: those of enough rows."""
+    return [reading for reading in readings if reading.rows >= rule.rows_needed]
+
+
+def stretch(rule: Rule, readings: Sequence[Reading]) -> Sequence[Reading]:
+    """The newest of the readings that are over the threshold, without one between that is not."""
+    length = 0
+    for reading in reversed(readings):
+        if not rule.is_over(reading.value):
+            break
+        length += 1
+    return readings[len(readings) - length :]
+
+
+def time_text(micros: int) -> str:
+    """A time as sentences say it.
+
+    >>> time_text(0)
+    '1970-01-01 00:00:00 UTC'
+    """
+    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

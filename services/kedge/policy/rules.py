@@ -1,0 +1,231 @@
+"""The policy: which statistic, which threshold, what action."""
+
+from __future__ import annotations
+
+import math
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from kedge.contracts import Role
+from kedge.profile import KINDS
+
+StatisticName = Literal[
+    "rows", "error_rate", "missing_rate", "missing_increase", "psi", "js_distance"
+]
+Severity = Literal["info", "warning", "critical"]
+Action = Literal["notify", "rollback"]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+DAY = 86_400
+STANDARD_RETRIES = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""The schedule that Standard Webhooks recommends, in seconds between attempts."""
+
+_OF_THE_WINDOW = frozenset({"rows", "error_rate"})
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "rows": (0, math.inf, "a number of rows"),
+    "error_rate": (0, 1, "a share: 0.1 for 10 %"),
+    "missing_rate": (0, 1, "a share: 0.1 for 10 %"),
+    "missing_increase": (-1, 1, "a difference of shares: 0.1 for 10 percentage points"),
+    "psi": (0, math.inf, "0 or more: 0.1 is moderate, 0.25 is significant"),
+    "js_distance": (0, 1, "a distance from 0 to 1"),
+}
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+
+
+def _refused(key: str, message: str) -> PydanticCustomError:
+    """What is wrong with the value of `key`; raised where several keys are looked at together."""
+    return PydanticCustomError("policy", "{message}", {"key": key, "message": message})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Rule(_Part):
+    """When to alert."""
+
+    name: Name = Field(description="What happened, in a few words; stands in every alert.")
+    statistic: StatisticName = Field(description="Which number is looked at.")
+    role: Role | None = Field(None, description="Features or outputs only.")
+    columns: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
+        ("*",), description="Which features or outputs, as globs."
+    )
+    kind: Literal[KINDS] | None = Field(  # type: ignore[valid-type]  # made from the enum: one list of kinds
+        None, description="For missing_rate: this kind alone, not all together."
+    )
+    above: float | None = Field(None, description="A value above this is over the threshold.")
+    below: float | None = Field(None, description="A value below this is over the threshold.")
+    min_rows: int = Field(
+        200,
+        ge=0,
+        description="A window that the value is computed from fewer rows in says nothing.",
+    )
+    windows: int = Field(
+        1, ge=1, le=1000, description="Windows in a row over the threshold until it fires."
+    )
+    resolve_windows: int = Field(
+        1, ge=1, le=1000, description="Windows in a row under the threshold until it is resolved."
+    )
+    severity: Severity = "warning"
+    action: Action = "notify"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.above is None) == (self.below is None):
+            key = "statistic" if self.above is None else "below"
+            raise _refused(key, "a rule needs one threshold: either `above` or `below`")
+        key = "above" if self.below is None else "below"
+        low, high, meaning = _RANGES[self.statistic]
+        if not low <= self.threshold <= high:
+            raise _refused(key, f"{self.threshold:g} can't be: {self.statistic} is {meaning}")
+        if self.kind is not None and self.statistic != "missing_rate":
+            raise _refused("kind", f"{self.statistic} has no kinds; missing_rate has")
+        if self.statistic in _OF_THE_WINDOW:
+            for narrowing in ("role", "columns"):
+                if narrowing in self.model_fields_set:
+                    raise _refused(narrowing, f"{self.statistic} is about the window, not a column")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        threshold = self.above if self.below is None else self.below
+        assert threshold is not None
+        return threshold
+
+    @property
+    def comparison(self) -> str:
+        return "above" if self.below is None else "below"
+
+    def is_over(self, value: float) -> bool:
+        """Whether a value is on the wrong side of the threshold; the threshold itself is not."""
+        return value > self.threshold if self.below is None else value < self.threshold
+
+    def covers(
+        self, statistic: str, role: str | None, column: str | None, kind: str | None
+    ) -> bool:
+        """Whether the rule is about this statistic."""
+        return (
+            statistic == self.statistic
+            and kind == self.kind
+            and (self.role is None or role == self.role)
+            and (column is None or any(fnmatchcase(column, glob) for glob in self.columns))
+        )
+
+    @property
+    def rows_needed(self) -> int:
+        """Rows that a window's value has to be computed from to say something."""
+        if self.statistic == "rows" and "min_rows" not in self.model_fields_set:
+            return 0  # the small windows are what such a rule is about
+        return self.min_rows
+
+
+class Rollback(_Part):
+    """What limits the rollbacks of rules with `action = "rollback"`."""
+
+    mode: Literal["act", "dry-run"] = Field(
+        "act", description="dry-run decides, says so in the alert, and moves nothing."
+    )
+    cooldown_seconds: float = Field(
+        3600.0, ge=0, description="No second rollback of the alias within so long of the last."
+    )
+    most_per_day: int = Field(3, ge=0, description="No more rollbacks of the alias in 24 hours.")
+
+
+class Webhook(_Part):
+    """An endpoint that gets the alerts of the policy."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Also names its consumer group."
+    )
+    url: str = Field(description="Where the alerts are posted to.")
+    secret_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
+        None,
+        description="Environment variable with one or more secrets `whsec_…`, separated by spaces; "
+        "without it, the setting alerting.webhook_secret.",
+    )
+    severities: Annotated[tuple[Severity, ...], Field(strict=False, min_length=1)] = Field(
+        get_args(Severity), description="Alerts of other severities are not sent."
+    )
+    retry_seconds: Annotated[
+        tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False, max_length=50)
+    ] = Field(
+        STANDARD_RETRIES, description="Pauses between the attempts, a retry each; varied by 20 %."
+    )
+    allow_insecure: bool = Field(
+        default=False, description="Post over plain http to another machine too."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _absolute(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host, _port = parts.hostname, parts.port
+        except ValueError as error:
+            raise _refused("", f"no URL: {error}") from None
+        if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", url):
+            raise _refused("", "no URL of an endpoint: like https://example.com/hook")
+        if parts.username is not None:
+            raise _refused("", "credentials in a URL end up in logs: the signature is the proof")
+        return url
+
+    @model_validator(mode="after")
+    def _private(self) -> Self:
+        if not (self.url.startswith("https:") or self.is_local or self.allow_insecure):
+            raise _refused(
+                "url", "plain http to another machine: use https, or set allow_insecure = true"
+            )
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        return _LOOPBACK.fullmatch(urlsplit(self.url).hostname or "") is not None
+
+
+class Policy(_Part):
+    """What to watch of one model, or of all that have no policy of their own."""
+
+    model: Name = Field(description='The model\'s name, or "*".')
+    environment: Name | None = Field(None, description="Only predictions from there.")
+    alias: Name = Field("production", description="The alias that the rules watch.")
+    rules: Annotated[tuple[Rule, ...], Field(strict=False)] = Field(
+        description="One table [[rules]] at least: without any, nothing is watched."
+    )
+    rollback: Rollback = Rollback()
+    webhooks: Annotated[tuple[Webhook, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        # Not by min_length: a rule with a mistake counts there as no rule, which is told as well.
+        if not self.rules:
+            raise _refused("rules", "without a rule, nothing is watched")
+        for part, given in (
+            ("rules", [rule.name for rule in self.rules]),
+            ("webhooks", [webhook.name for webhook in self.webhooks]),
+        ):
+            for index, name in enumerate(given):
+                if name in given[:index]:
+                    raise _refused(
+                        f"{part}.{index}.name", f"a second one of {part} is named {name!r}"
+                    )
+        return self
+
+    def covers(self, model: str, environment: str) -> bool:
+        """Whether predictions of this model from this environment are its subject."""
+        return self.model in ("*", model) and self.environment in (None, environment)
+
+    @property
+    def precision(self) -> tuple[bool, bool]:
+        """Of two policies that cover the same, the one with the greater precision holds."""
+        return self.model != "*", self.environment is not None
+
+
+def policy_for(policies: tuple[Policy, ...], model: str, environment: str) -> Policy | None:
+    """The one policy that holds: the model's own before the one for all models."""
+    covering = [policy for policy in policies if policy.covers(model, environment)]
+    return max(covering, key=lambda policy: policy.precision, default=None)

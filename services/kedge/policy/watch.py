@@ -1,0 +1,240 @@
+"""From the statistics of a model's windows to alerts: a deterministic fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from kedge.contracts import Record
+from kedge.policy.incidents import Change, Incident, Step, fingerprint
+from kedge.policy.readings import (
+    Reading,
+    ReleaseReadings,
+    Subject,
+    Window,
+    stretch,
+    subject_of,
+    telling,
+)
+from kedge.policy.rules import Policy, Rule
+
+WINDOWS_BEFORE = 24
+"""Windows that are remembered beside those that the rules need: evidence for a decision."""
+
+RELEASES = 16
+"""Releases that are remembered; of more, the longest without a window is forgotten."""
+
+Watched = tuple[str, Subject]
+
+
+@dataclass(slots=True)
+class _Release:
+    readings: ReleaseReadings
+    incidents: dict[Watched, Incident] = field(default_factory=dict)
+    # Where an incident ended by another release's window: what this release did up to that
+    # window's start is history, and only what comes later can fire again.
+    closed: dict[Watched, int] = field(default_factory=dict)
+
+
+class Watch:
+    """The state of one model in one environment under its policy.
+
+    What comes out depends on nothing but the policy and the order of the records, so it is the
+    same however they are split over micro-batches and restarts.
+    """
+
+    def __init__(self, policy: Policy, model: str, environment: str) -> None:
+        self.policy, self.model, self.environment = policy, model, environment
+        self._rules = {rule.name: rule for rule in policy.rules}
+        self._most_windows = WINDOWS_BEFORE + max(
+            max(rule.windows, rule.resolve_windows) for rule in policy.rules
+        )
+        self._releases: dict[int, _Release] = {}
+        self._touched: set[int] = set()
+        self._covering: dict[Subject, tuple[Rule, ...]] = {}
+
+    def observe(self, record: Record) -> list[Change]:
+        """Take the statistics of a window, and say what they change.
+
+        Args:
+            record: as in the `statistic` contract, of this model and environment.
+        """
+        number = record["release"]
+        watched = [
+            (rule, subject)
+            for subject in map(subject_of, record["statistics"])
+            for rule in self._rules_on(subject)
+        ]
+        release = self._releases.get(number)
+        if release is None:
+            readings = ReleaseReadings(record["model_version"], record["code_version"])
+            release = self._releases[number] = _Release(readings)
+        if not release.readings.take(record, (s for _, s in watched), self._most_windows):
+            return []
+        self._touched.add(number)
+        window = release.readings.windows[record["window_start"]]
+        oldest = min(release.readings.windows)
+        release.closed = {key: start for key, start in release.closed.items() if start >= oldest}
+        changes = list(self._withdrawn(number, window))
+        for rule, subject in watched:
+            changes.extend(self._own(number, release, rule, subject, window))
+        changes.extend(self._effects(number, release, window))
+        changes.extend(self._forgotten(number, window))
+        return changes
+
+    def decided(self, incident: Incident, decision: Record) -> Incident:
+        """The incident with the decision that was taken on it, from now on."""
+        after = replace(incident, decision=decision)
+        self._put(after)
+        return after
+
+    def rule(self, name: str) -> Rule:
+        return self._rules[name]
+
+    def readings(self, subject: Subject) -> dict[int, list[Reading]]:
+        """What is remembered of a subject, by release."""
+        found = {n: self._releases[n].readings.of(subject) for n in sorted(self._releases)}
+        return {number: readings for number, readings in found.items() if readings}
+
+    def snapshot(self) -> dict[int, bytes | None]:
+        """What changed since the last call, by release; None for one that was forgotten."""
+        changed = {
+            number: self._serialised(self._releases[number]) if number in self._releases else None
+            for number in sorted(self._touched)
+        }
+        self._touched.clear()
+        return changed
+
+    def restore(self, snapshots: Mapping[int, bytes]) -> None:
+        """Go on from what `snapshot` gave, the newest of each release."""
+        self._releases = {}
+        for number, data in snapshots.items():
+            state = json.loads(data)
+            incidents = [Incident.from_json(each) for each in state["incidents"]]
+            self._releases[number] = _Release(
+                ReleaseReadings.from_json(state["readings"]),
+                {(each.rule, each.subject): each for each in incidents},
+                {(rule, Subject(*subject)): start for rule, subject, start in state["closed"]},
+            )
+
+    def _serialised(self, release: _Release) -> bytes:
+        state = {
+            "readings": release.readings.to_json(),
+            "incidents": [each.to_json() for each in release.incidents.values()],
+            "closed": [
+                [rule, list(subject), start] for (rule, subject), start in release.closed.items()
+            ],
+        }
+        return json.dumps(state, separators=(",", ":")).encode()
+
+    def _rules_on(self, subject: Subject) -> tuple[Rule, ...]:
+        if subject not in self._covering:
+            self._covering[subject] = tuple(r for r in self.policy.rules if r.covers(*subject))
+        return self._covering[subject]
+
+    def _own(
+        self, number: int, release: _Release, rule: Rule, subject: Subject, window: Window
+    ) -> Iterator[Change]:
+        """What the release's windows say about itself."""
+        key = (rule.name, subject)
+        readings = telling(rule, release.readings.of(subject))
+        if (incident := release.incidents.get(key)) is not None:
+            newest = readings[-rule.resolve_windows :]
+            over = [reading for reading in readings if rule.is_over(reading.value)]
+            if over and over[-1].window.start >= incident.starts_at:
+                incident = replace(incident, last=over[-1].window)
+                self._put(incident)
+            if len(newest) == rule.resolve_windows and not any(
+                rule.is_over(reading.value) for reading in newest
+            ):
+                del release.incidents[key]
+                yield Change("resolved", incident, window, number, newest[-1])
+            return
+        after = release.closed.get(key)
+        over_now = stretch(rule, [r for r in readings if after is None or r.window.start > after])
+        if len(over_now) >= rule.windows:
+            start = over_now[0].window.start
+            name = fingerprint(self.model, self.environment, rule, number, subject)
+            incident = Incident(
+                id=f"{name}-{start}",
+                fingerprint=name,
+                release=number,
+                model_version=release.readings.model_version,
+                code_version=release.readings.code_version,
+                subject=subject,
+                rule=rule.name,
+                severity=rule.severity,
+                action=rule.action,
+                threshold=rule.threshold,
+                comparison=rule.comparison,
+                alias=self.policy.alias,
+                starts_at=start,
+                last=over_now[-1].window,
+            )
+            release.incidents[key] = incident
+            yield Change("fired", incident, window, number, over_now[-1])
+
+    def _effects(self, witness: int, release: _Release, window: Window) -> Iterator[Change]:
+        """What the windows of this release say about incidents of the others.
+
+        After a rollback the bad release has no more traffic, so nothing of its own resolves its
+        alert. The release that serves instead does.
+        """
+        for incident in self._open():
+            rule = self._rules[incident.rule]
+            if incident.release == witness:
+                continue
+            rolled_back = incident.rolled_back_to == witness
+            # Without a rollback of ours, the other release has to have been silent for a while.
+            newest = self._releases[incident.release].readings.newest
+            after = incident.last.start if rolled_back else newest.end
+            readings = [
+                reading
+                for reading in telling(rule, release.readings.of(incident.subject))
+                if reading.window.start > after
+            ]
+            under = next((r for r in readings if not rule.is_over(r.value)), None)
+            if under is not None:
+                closing = self._releases[incident.release]
+                key = (incident.rule, incident.subject)
+                del closing.incidents[key]
+                closing.closed[key] = under.window.start
+                self._touched.add(incident.release)
+                step: Step = "recovered" if rolled_back else "superseded"
+                yield Change(step, incident, window, witness, under)
+            elif readings and rolled_back and not incident.not_helped:
+                after_all = replace(incident, not_helped=True)
+                self._put(after_all)
+                yield Change("not_helped", after_all, window, witness, readings[0])
+
+    def _withdrawn(self, witness: int, window: Window) -> Iterator[Change]:
+        for incident in self._open():
+            rule = self._rules.get(incident.rule)
+            if rule is None or not rule.covers(*incident.subject):
+                del self._releases[incident.release].incidents[incident.rule, incident.subject]
+                self._touched.add(incident.release)
+                yield Change("withdrawn", incident, window, witness)
+
+    def _forgotten(self, witness: int, window: Window) -> Iterator[Change]:
+        by_age = sorted(self._releases, key=lambda n: (self._releases[n].readings.newest.start, n))
+        for number in by_age[:-RELEASES]:
+            if number == witness:
+                continue
+            for incident in self._releases[number].incidents.values():
+                yield Change("forgotten", incident, window, witness)
+            del self._releases[number]
+            self._touched.add(number)
+
+    def _open(self) -> list[Incident]:
+        """Every open incident, in an order that a restart keeps."""
+        return [
+            self._releases[number].incidents[key]
+            for number in sorted(self._releases)
+            for key in sorted(self._releases[number].incidents, key=repr)
+        ]
+
+    def _put(self, incident: Incident) -> None:
+        release = self._releases[incident.release]
+        release.incidents[incident.rule, incident.subject] = incident
+        self._touched.add(incident.release)

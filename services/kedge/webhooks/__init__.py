@@ -1,0 +1,5 @@
+"""Alerts, delivered to the endpoints of the policies: signed, retried, each at its own pace."""
+
+from kedge.webhooks.service import run
+
+__all__ = ["run"]

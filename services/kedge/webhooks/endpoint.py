@@ -1,0 +1,225 @@
+"""One endpoint: a consumer group of its own, and every alert on a retry schedule of its own."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from kedge.contracts import Record, Topics, UnreadableMessageError, decode
+from kedge.policy import Webhook
+from kedge.streams import Incoming, Outgoing, dead_letter, incoming
+from kedge.streams.clients import Options, consumer, producer
+from kedge.webhooks.attempts import Attempt, client, pause, post
+from kedge.webhooks.events import CONTENT_TYPE, cloud_event
+from kedge.webhooks.positions import Positions
+from kedge.webhooks.signing import Signer
+
+_TIMEOUT = 30.0
+_POLL = 0.2
+_MOST_WAITING = 1000
+"""Alerts that wait for their next attempt; beyond it, no more are read."""
+
+Send = Callable[[dict[str, str], bytes], Attempt]
+Wanted = Callable[[Record], bool]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(order=True, slots=True)
+class _Delivery:
+    """An alert on its way. The next attempt that is due comes first."""
+
+    due: float
+    message: Incoming = field(compare=False)
+    id: str = field(compare=False)
+    body: bytes = field(compare=False)
+    attempts: int = field(compare=False, default=0)
+
+
+class Endpoint:
+    """Delivers alerts to one endpoint, each at least once.
+
+    Alerts wait for their next attempt side by side, so one that the endpoint refuses holds back
+    none of the others. The committed offset stays at the first that is still on its way; after a
+    crash, those behind it that were delivered are delivered again, by the same id.
+    """
+
+    def __init__(
+        self,
+        webhook: Webhook,
+        signer: Signer,
+        wanted: Wanted,
+        kafka: Options,
+        topics: Topics,
+    ) -> None:
+        self._webhook, self._signer, self._wanted = webhook, signer, wanted
+        self._kafka, self._topics = kafka, topics
+        self._waiting: list[_Delivery] = []
+        self._positions = Positions()
+        self._given_up = 0
+        self._log = _log.bind(endpoint=webhook.name)
+
+    def run(self, stop: Event) -> None:
+        """Deliver until `stop` is set, or until the endpoint says that it is gone."""
+        group = f"{self._topics.prefix}.webhooks.{self._webhook.name}"
+        reader = consumer(self._kafka, group)
+        try:
+            self._begin_at_the_end(reader, stop)
+            reader.subscribe(
+                [self._topics.alerts], on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            self._log.info("started", group=group)
+            with client(local=self._webhook.is_local) as http:
+                self._deliver(reader, stop, partial(post, http, self._webhook.url))
+        finally:
+            reader.close()
+
+    def _deliver(self, reader: Consumer, stop: Event, send: Send) -> None:
+        paused = False
+        while not stop.is_set():
+            full = len(self._waiting) >= _MOST_WAITING
+            if full != paused:
+                (reader.pause if full else reader.resume)(reader.assignment())
+                paused = full
+            message = reader.poll(self._patience())
+            if message is not None:
+                self._take(message)
+            # One attempt a round: between two that time out, the group has to hear of us.
+            if self._waiting and self._waiting[0].due <= time.monotonic():
+                delivery = heapq.heappop(self._waiting)
+                attempt = self._try(delivery, send)
+                if attempt.gone:
+                    self._log.error(
+                        "endpoint_gone",
+                        answer=attempt.answer,
+                        detail="no more alerts are sent there until the service is started again: "
+                        "mend the endpoint, or take it out of the policy",
+                    )
+                    return
+            self._commit(reader)
+
+    def _try(self, delivery: _Delivery, send: Send) -> Attempt:
+        headers = self._signer.headers(delivery.id, int(time.time()), delivery.body)
+        attempt = send({**headers, "content-type": CONTENT_TYPE}, delivery.body)
+        delivery.attempts += 1
+        told = {"alert": delivery.id, "attempt": delivery.attempts, "answer": attempt.answer}
+        if attempt.delivered:
+            self._log.info("delivered", **told)
+            self._done(delivery)
+        elif not attempt.gone:
+            self._again(delivery, attempt, told)
+        return attempt
+
+    def _again(self, delivery: _Delivery, attempt: Attempt, told: dict[str, object]) -> None:
+        schedule = self._webhook.retry_seconds
+        seconds = pause(schedule, delivery.attempts, attempt.retry_after)
+        if seconds is None:
+            self._given_up += 1
+            self._log.error("given_up", **told, given_up=self._given_up)
+            detail = (
+                f"endpoint {self._webhook.name} did not take alert {delivery.id} in "
+                f"{delivery.attempts} attempts; at last: {attempt.answer}"
+            )
+            self._bury(delivery.message, "webhook_given_up", detail)
+            self._done(delivery)
+            return
+        self._log.warning("not_delivered", **told, again_in_seconds=round(seconds, 1))
+        delivery.due = time.monotonic() + seconds
+        heapq.heappush(self._waiting, delivery)
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            if error.fatal():
+                raise KafkaException(error)
+            self._log.warning("broker_unavailable", error=error.str())
+            return
+        taken = incoming(message)
+        self._positions.begin(taken.partition, taken.offset)
+        try:
+            _name, alert = decode(taken.value, "alert")
+        except UnreadableMessageError as unreadable:
+            self._bury(taken, "unreadable", str(unreadable))
+        else:
+            if self._wanted(alert):
+                delivery = _Delivery(time.monotonic(), taken, alert["id"], cloud_event(alert))
+                heapq.heappush(self._waiting, delivery)
+                return
+        self._positions.done(taken.partition, taken.offset)
+
+    def _patience(self) -> float:
+        if not self._waiting:
+            return _POLL
+        return min(max(self._waiting[0].due - time.monotonic(), 0.0), _POLL)
+
+    def _done(self, delivery: _Delivery) -> None:
+        self._positions.done(delivery.message.partition, delivery.message.offset)
+
+    def _commit(self, reader: Consumer) -> None:
+        advanced = self._positions.advanced()
+        if not advanced:
+            return
+        topic = self._topics.alerts
+        offsets = [TopicPartition(topic, *position) for position in advanced.items()]
+        try:
+            reader.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            # The broker is away or the group is being shared out anew: the next round tries again.
+            if error.args[0].fatal():
+                raise
+            self._log.warning("not_committed", error=error.args[0].str())
+        else:
+            self._positions.committed(advanced)
+
+    def _bury(self, message: Incoming, reason: str, detail: str) -> None:
+        letter: Outgoing = dead_letter(self._topics, "webhooks", message, reason, detail)
+        writer = producer(self._kafka)
+        writer.produce(letter.topic, letter.value, letter.key)
+        if writer.flush(_TIMEOUT):
+            raise RuntimeError(f"the broker did not take a dead letter: {detail}")
+
+    def _begin_at_the_end(self, reader: Consumer, stop: Event) -> None:
+        """At the first start, begin with what comes from now on, and hold on to that at once."""
+        while not stop.is_set():
+            try:
+                if self._has_positions(reader):
+                    return
+            except KafkaException as error:
+                # A new topic's partitions have no leader yet; or another process of this group has
+                # begun, and then what that one committed will do.
+                if error.args[0].fatal():
+                    raise
+                self._log.warning("no_position_yet", error=error.args[0].str())
+            stop.wait(_POLL)
+
+    def _has_positions(self, reader: Consumer) -> bool:
+        """Whether every partition has a committed offset, as it has after the first call."""
+        topic = self._topics.alerts
+        metadata = reader.list_topics(topic, timeout=_TIMEOUT).topics[topic]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
+        partitions = [TopicPartition(topic, number) for number in metadata.partitions]
+        new = [p for p in reader.committed(partitions, timeout=_TIMEOUT) if p.offset < 0]
+        for where in new:
+            _low, where.offset = reader.get_watermark_offsets(where, timeout=_TIMEOUT)
+        if new:
+            reader.commit(offsets=new, asynchronous=False)
+        return bool(partitions) and not new
+
+    def _on_revoke(self, reader: Consumer, partitions: list[TopicPartition]) -> None:
+        self._commit(reader)
+        self._on_lost(reader, partitions)
+
+    def _on_lost(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
+        lost = {partition.partition for partition in partitions}
+        for partition in lost:
+            self._positions.forget(partition)
+        self._waiting = [each for each in self._waiting if each.message.partition not in lost]
+        heapq.heapify(self._waiting)

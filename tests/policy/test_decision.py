@@ -1,0 +1,224 @@
+from dataclasses import dataclass, replace
+
+import pytest
+
+from kedge.policy import (
+    Case,
+    GoBack,
+    Incident,
+    Reading,
+    Refused,
+    Rollback,
+    Rule,
+    Subject,
+    WentBack,
+    Window,
+    decide,
+)
+from statistic_records import MINUTE
+
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class Moved:
+    generation: int
+    from_release: int | None
+    to_release: int
+    incident: str | None = None
+    moved_at: int = 0
+    actor: str = "somebody"
+
+
+def _readings(*values, since=0, rows=1000):
+    return [
+        Reading(Window((since + i) * MINUTE, (since + i + 1) * MINUTE, 0), value, rows)
+        for i, value in enumerate(values)
+    ]
+
+
+RULE = Rule(name="missing", statistic="missing_increase", above=0.1, action="rollback")
+INCIDENT = Incident(
+    id="abc-0",
+    fingerprint="abc",
+    release=2,
+    model_version="mv",
+    code_version="cv",
+    subject=Subject("missing_increase", "feature", "dep_delay"),
+    rule="missing",
+    severity="critical",
+    action="rollback",
+    threshold=0.1,
+    comparison="above",
+    alias="production",
+    starts_at=10 * MINUTE,
+    last=Window(10 * MINUTE, 11 * MINUTE, 0),
+)
+DEPLOYED = (Moved(1, None, 1), Moved(2, 1, 2))
+# Release 1 healthy in the minutes 0 to 2, release 2 bad from minute 10 on, decided after a day.
+CASE = Case(
+    INCIDENT,
+    RULE,
+    Rollback(),
+    {1: _readings(0.0, 0.02, 0.01), 2: _readings(0.5, since=10)},
+    DEPLOYED,
+    now=30 * HOUR,
+)
+
+
+def _case(**changes):
+    return replace(CASE, **changes)
+
+
+def test_back_to_the_release_that_was_healthy():
+    answer = decide(CASE)
+    assert (answer.to_release, answer.expected_generation) == (1, 2)
+    assert answer.reason == (
+        "missing_increase of feature dep_delay was 0.01 in the window of "
+        "1970-01-01 00:02:00 UTC of release 1, not above 0.1"
+    )
+
+
+REFUSALS = {
+    "no alias": (_case(history=()), "no alias production"),
+    "the alias points elsewhere": (
+        _case(history=(*DEPLOYED, Moved(3, 2, 3))),
+        "production points at release 3, and the evidence is about release 2",
+    ),
+    "the release was healthy before": (
+        _case(readings=CASE.readings | {2: _readings(0.0, 0.5, since=9)}),
+        "release 2 had 1 window under the threshold before, the last of 1970-01-01 00:09:00 UTC",
+    ),
+    "within the cooldown": (
+        _case(
+            history=(*DEPLOYED, Moved(3, 2, 1, "x", 29 * HOUR + MINUTE), Moved(4, 1, 2)),
+        ),
+        "the cooldown ends at 1970-01-02 06:01:00 UTC",
+    ),
+    "the day's budget is spent": (
+        _case(
+            guard=Rollback(most_per_day=2),
+            history=(
+                *DEPLOYED,
+                Moved(3, 2, 1, "w", 5 * HOUR),
+                Moved(4, 1, 2),
+                Moved(5, 2, 1, "x", 7 * HOUR),
+                Moved(6, 1, 2),
+                Moved(7, 2, 1, "y", 20 * HOUR),
+                Moved(8, 1, 2),
+            ),
+        ),
+        "rolled back 2 times in 24 hours, and the policy allows 2",
+    ),
+    "rollbacks are switched off": (_case(guard=Rollback(most_per_day=0)), "the policy allows 0"),
+    "there is no earlier release": (
+        _case(history=(Moved(1, None, 2),)),
+        "production pointed at no other release before",
+    ),
+    "the earlier release was rolled back for cause": (
+        _case(
+            history=(Moved(1, None, 3), Moved(2, 3, 1), Moved(3, 1, 3, "x"), Moved(4, 3, 2)),
+            readings={1: _readings(0.0), 2: _readings(0.5, since=10)},
+        ),
+        (
+            "release 3 there are 0 windows with enough rows, and 1 are needed as evidence; "
+            "release 1 was itself rolled back for cause"
+        ),
+    ),
+    "nothing is known of the earlier release": (
+        _case(readings={2: _readings(0.5, since=10)}),
+        "of release 1 there are 0 windows with enough rows",
+    ),
+    "too few rows are no evidence": (
+        _case(readings={1: _readings(0.0, rows=199), 2: _readings(0.5, since=10)}),
+        "of release 1 there are 0 windows with enough rows",
+    ),
+    "more windows are needed": (
+        _case(rule=RULE.model_copy(update={"resolve_windows": 4})),
+        "of release 1 there are 3 windows with enough rows, and 4 are needed",
+    ),
+    "the earlier release was over the threshold at last": (
+        _case(readings=CASE.readings | {1: _readings(0.0, 0.3)}),
+        "release 1 was at 0.3 itself in its window of 1970-01-01 00:01:00 UTC",
+    ),
+    "a dry run": (
+        _case(guard=Rollback(mode="dry-run")),
+        "dry run: would have moved production from release 2 to 1: missing_increase",
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "says"), REFUSALS.values(), ids=REFUSALS)
+def test_it_refuses_and_says_why(case, says):
+    answer = decide(case)
+    assert isinstance(answer, Refused)
+    assert says in answer.reason
+
+
+ALLOWED = {
+    "a bad window of its own before the stretch is no health": _case(
+        readings=CASE.readings | {2: _readings(0.5, 0.5, since=9)}
+    ),
+    "a window of too few rows is no health": _case(
+        readings=CASE.readings | {2: _readings(0.0, since=9, rows=199) + _readings(0.5, since=10)}
+    ),
+    "health after the stretch began is not from before": _case(
+        readings=CASE.readings | {2: _readings(0.5, 0.0, since=10)}
+    ),
+    "the target's last windows count, not those before": _case(
+        readings=CASE.readings | {1: _readings(0.3, 0.0)}
+    ),
+    "after the cooldown": _case(
+        history=(*DEPLOYED, Moved(3, 2, 1, "x", 29 * HOUR), Moved(4, 1, 2))
+    ),
+    "people's moves start no cooldown": _case(
+        history=(*DEPLOYED, Moved(3, 2, 1, None, 30 * HOUR), Moved(4, 1, 2, None, 30 * HOUR))
+    ),
+    "rollbacks of yesterday count no more": _case(
+        guard=Rollback(most_per_day=1),
+        history=(*DEPLOYED, Moved(3, 2, 1, "x", 6 * HOUR), Moved(4, 1, 2)),
+    ),
+    "the older of the earlier releases, where the newer one does not qualify": _case(
+        readings=CASE.readings | {3: _readings(0.4)},
+        history=(Moved(1, None, 1), Moved(2, 1, 3), Moved(3, 3, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALLOWED.values(), ids=ALLOWED)
+def test_it_rolls_back(case):
+    answer = decide(case)
+    assert isinstance(answer, GoBack)
+    assert (answer.to_release, answer.expected_generation) == (1, case.history[-1].generation)
+
+
+def test_of_two_that_qualify_the_later_one_is_taken():
+    readings = CASE.readings | {3: _readings(0.0)}
+    history = (Moved(1, None, 3), Moved(2, 3, 1), Moved(3, 1, 3), Moved(4, 3, 2))
+    assert decide(_case(readings=readings, history=history)).to_release == 3
+    history = (Moved(1, None, 1), Moved(2, 1, 3), Moved(3, 3, 2))
+    assert decide(_case(readings=readings, history=history)).to_release == 3
+
+
+MINE = Moved(3, 2, 1, INCIDENT.id, 30 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("history", "says"),
+    [
+        # After a crash between the move and the commit, cooldown or not.
+        ((*DEPLOYED, MINE), "this incident moved it to release 1"),
+        ((*DEPLOYED, MINE, Moved(4, 1, 2)), "moved again since"),
+        # Another column of the same window was first.
+        ((*DEPLOYED, replace(MINE, incident="xyz-0")), "already rolled back"),
+    ],
+)
+def test_an_incident_moves_the_alias_once(history, says):
+    answer = decide(_case(history=history))
+    assert isinstance(answer, WentBack)
+    assert answer.generation == 3
+    assert says in answer.reason
+
+
+def test_a_rollback_by_hand_is_no_rollback_of_ours():
+    assert isinstance(decide(_case(history=(*DEPLOYED, Moved(3, 2, 1)))), Refused)

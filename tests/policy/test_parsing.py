@@ -1,0 +1,206 @@
+import json
+import re
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kedge.errors import KedgeError
+from kedge.policies import load
+from kedge.policy import PolicyError, parse, policy_for
+from kedge.policy.parsing import line_of
+
+RULE = '[[rules]]\nname = "r"\nstatistic = "psi"\nabove = 0.25\n'
+HEAD = 'model = "flights"\n'
+
+
+def _problems(text):
+    with pytest.raises(PolicyError) as caught:
+        parse(text, "policy.toml")
+    return caught.value.problems
+
+
+def _marked(text):
+    """The text, and the line that says so in a comment."""
+    (line,) = [n for n, each in enumerate(text.splitlines(), 1) if each.endswith("# <-- here")]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        ('model = "m"\nalais = "p" # <-- here\n' + RULE, "alais", "did you mean 'alias'"),
+        (HEAD + RULE + "abvoe = 1 # <-- here", "rules[0].abvoe", "did you mean 'above'"),
+        (
+            HEAD
+            + RULE
+            + '[[rules]]\nname = "b"\nstatistic = "missing_incrase" # <-- here\nabove=1',
+            "rules[1].statistic",
+            "did you mean 'missing_increase'",
+        ),
+        (HEAD + RULE + "min_rows = -1 # <-- here", "rules[0].min_rows", "greater than or equal"),
+        (HEAD + RULE + 'min_rows = "200" # <-- here', "rules[0].min_rows", "valid integer"),
+        (HEAD + RULE + "below = 0.1 # <-- here", "rules[0].below", "one threshold"),
+        (HEAD + RULE + 'kind = "null" # <-- here', "rules[0].kind", "psi has no kinds"),
+        (
+            HEAD + '[[rules]]\nname = "r"\nstatistic = "rows" # <-- here\n',
+            "rules[0].statistic",
+            "one threshold",
+        ),
+        (
+            HEAD + '[[rules]]\nname = "r"\nstatistic = "error_rate"\nabove = 10 # <-- here\n',
+            "rules[0].above",
+            "0.1 for 10 %",
+        ),
+        (
+            HEAD + '[[rules]]\nname="r"\nstatistic="rows"\nbelow=1\ncolumns=["a"] # <-- here\n',
+            "rules[0].columns",
+            "not a column",
+        ),
+        (HEAD + '[[rules]] # <-- here\nstatistic = "psi"\nabove = 1\n', "rules[0].name", "missing"),
+        (HEAD + RULE + '[rollback]\nmode = "dryrun" # <-- here', "rollback.mode", "'dry-run'"),
+        (HEAD + RULE + RULE.replace('"r"', '"r" # <-- here'), "rules[1].name", "second one"),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a"\nurl = "http://example.com/" # <-- here',
+            "webhooks[0].url",
+            "use https",
+        ),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a"\nurl = "https://u:p@example.com/" # <-- here',
+            "webhooks[0].url",
+            "credentials",
+        ),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a"\nurl = "hook" # <-- here',
+            "webhooks[0].url",
+            "URL",
+        ),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a b" # <-- here\nurl = "https://example.com"',
+            "webhooks[0].name",
+            "pattern",
+        ),
+        (
+            HEAD + RULE + "columns = [ # <-- here\n  'a',\n  3,\n]\n",
+            "rules[0].columns[1]",
+            "string",
+        ),
+        (HEAD + "[[rules]]\nname = # <-- here\n", "", "no TOML"),
+        ("# <-- here\n" + RULE, "model", "missing"),
+        (HEAD + RULE.replace("above = 0.25", "above = nan # <-- here"), "rules[0].above", "finite"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text, key, says):
+    (problem,) = _problems(text)
+    assert problem.key == key
+    assert problem.line == _marked(text)
+    assert says in f"{problem.wrong} {problem.right}"
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
+    text = HEAD + RULE + "abvoe = 1\n" + RULE.replace('"r"', "3") + "[rollback]\nmode = 1\n"
+    assert [p.key for p in _problems(text)] == ["rules[0].abvoe", "rules[1].name", "rollback.mode"]
+    with pytest.raises(KedgeError, match=r"policy\.toml, line 6: rules\[0\]\.abvoe: no such key"):
+        parse(text, "policy.toml")
+
+
+def test_a_secret_does_not_come_back_in_an_error():
+    text = HEAD + RULE + '[[webhooks]]\nname = "a"\nurl = "https://me:hunter2@example.com/"'
+    (problem,) = _problems(text)
+    assert "hunter2" not in repr(problem)
+
+
+def test_the_whole_of_a_policy():
+    policy = parse(
+        """
+        model = "flights"
+        environment = "production"
+        [[rules]]
+        name = "an input goes missing"
+        statistic = "missing_rate"
+        role = "feature"
+        columns = ["dep_*", "wind"]
+        kind = "null"
+        above = 0.1
+        windows = 2
+        severity = "critical"
+        action = "rollback"
+        [rollback]
+        cooldown_seconds = 60
+        [[webhooks]]
+        name = "oncall"
+        url = "http://127.0.0.1:9000/hook"
+        severities = ["critical"]
+        """,
+        "policy.toml",
+    )
+    (rule,), (webhook,) = policy.rules, policy.webhooks
+    assert rule.covers("missing_rate", "feature", "dep_delay", "null")
+    assert rule.covers("missing_rate", "feature", "wind", "null")
+    for other in (
+        ("missing_rate", "feature", "dep_delay", None),
+        ("missing_rate", "output", "dep_delay", "null"),
+        ("missing_rate", "feature", "DEP_delay", "null"),
+        ("missing_rate", "feature", "winds", "null"),
+        ("psi", "feature", "wind", "null"),
+    ):
+        assert not rule.covers(*other)
+    assert (rule.min_rows, policy.alias, policy.rollback.most_per_day) == (200, "production", 3)
+    assert (rule.is_over(0.1), rule.is_over(0.11)) == (False, True)
+    assert webhook.retry_seconds[0] == 5
+
+
+keys = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
+leaves = (
+    st.integers(-9, 9) | st.text("ab#[]='", max_size=4) | st.lists(st.integers(0, 9), max_size=3)
+)
+tables = st.lists(st.dictionaries(keys, leaves, min_size=1, max_size=4), min_size=1, max_size=4)
+
+
+@given(tables, st.data())
+def test_the_line_is_where_the_statement_starts(rows, data):
+    lines, where = [], {}
+    for index, row in enumerate(rows):
+        lines += data.draw(st.lists(st.sampled_from(["", "# a = ["]), max_size=2))
+        lines.append("[[t]]")
+        for key, value in row.items():
+            lines += data.draw(st.lists(st.sampled_from(["", "# [[t]]"]), max_size=2))
+            where["t", index, key] = len(lines) + 1
+            text = json.dumps(value)
+            if isinstance(value, list) and data.draw(st.booleans()):
+                text = text.replace("[", "[\n").replace(",", ",\n\n").replace("]", "\n]")
+            lines += f"{key} = {text}".split("\n")
+    text = "\n".join(lines)
+    assert tomllib.loads(text)["t"] == rows
+    path = data.draw(st.sampled_from(sorted(where)))
+    # Blank lines and comments belong to nothing; the parser takes them before the statement.
+    assert line_of(text, path) == where[path]
+
+
+def test_policies_of_a_folder_are_checked_together(tmp_path):
+    (tmp_path / "a.toml").write_text(HEAD + RULE)
+    (tmp_path / "b.toml").write_text('model = "*"\n' + RULE)
+    (tmp_path / "c.toml").write_text(HEAD + 'environment = "staging"\n' + RULE)
+    policies = load(tmp_path)
+    assert policy_for(policies, "flights", "production").environment is None
+    assert policy_for(policies, "flights", "staging").environment == "staging"
+    assert policy_for(policies, "other", "staging").model == "*"
+    assert policy_for(policies[:1], "other", "staging") is None
+    (tmp_path / "d.toml").write_text(HEAD + RULE)
+    with pytest.raises(KedgeError, match=r"a\.toml and .*d\.toml are both about model 'flights'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [("none.toml", None, "no policy file"), ("folder", "", "no *.toml"), ("x", b"\xff", "UTF-8")],
+)
+def test_what_can_not_be_read_is_said(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content == "":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(KedgeError, match=re.escape(says)):
+        load(path)

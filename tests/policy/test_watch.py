@@ -1,0 +1,355 @@
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kedge.contracts import decode, encode
+from kedge.policy import RELEASES, WINDOWS_BEFORE, Policy, Rule, Subject, Watch, alert_record
+from statistic_records import MINUTE, increase, statistic, window
+
+ROLLED_BACK = {
+    "action": "rolled_back",
+    "from_release": 2,
+    "to_release": 1,
+    "generation": 3,
+    "reason": "it was healthy",
+    "decided_at": 0,
+}
+DEP_DELAY = Subject("missing_increase", "feature", "dep_delay")
+
+
+def _rule(**changes):
+    return Rule(
+        **{"name": "missing", "statistic": "missing_increase", "above": 0.1, "min_rows": 100}
+        | changes
+    )
+
+
+def _watch(*rules):
+    policy = Policy(model="flights", rules=rules or (_rule(),))
+    return Watch(policy, "flights", "production")
+
+
+def _steps(changes):
+    return [(change.step, change.incident.release) for change in changes]
+
+
+def _fold(watch, *records):
+    return [change for record in records for change in watch.observe(record)]
+
+
+# One series by brute force: everything ever published is kept, and looked through from the start.
+
+
+@dataclass(frozen=True)
+class Publication:
+    minute: int
+    value: float | None
+    rows: int
+
+
+publications = st.lists(
+    st.builds(
+        Publication,
+        st.integers(0, 8),
+        st.sampled_from([None, 0.0, 0.1, 0.2, 0.9]),
+        st.sampled_from([0, 99, 100, 5000]),
+    ),
+    max_size=30,
+)
+
+
+def _expected(published, windows, resolve_windows):
+    firing, told = False, []
+    for count in range(1, len(published) + 1):
+        latest = {each.minute: each for each in published[:count]}
+        verdicts = [
+            latest[minute].value > 0.1
+            for minute in sorted(latest)
+            if latest[minute].value is not None and latest[minute].rows >= 100
+        ]
+        if firing:
+            newest = verdicts[-resolve_windows:]
+            if len(newest) == resolve_windows and not any(newest):
+                firing = False
+                told.append((count - 1, "resolved"))
+        else:
+            newest = verdicts[-windows:]
+            if len(newest) == windows and all(newest):
+                firing = True
+                told.append((count - 1, "fired"))
+    return told
+
+
+def _records(published, release=1, column="dep_delay"):
+    revisions = {}
+    for each in published:
+        revision = revisions[each.minute] = revisions.get(each.minute, -1) + 1
+        yield window(
+            release, each.minute, increase(each.value, column, each.rows), revision=revision
+        )
+
+
+@given(publications, st.integers(1, 4), st.integers(1, 4))
+def test_firing_and_resolved_are_as_by_brute_force(published, windows, resolve_windows):
+    watch = _watch(_rule(windows=windows, resolve_windows=resolve_windows))
+    told = [
+        (index, change.step)
+        for index, record in enumerate(_records(published))
+        for change in watch.observe(record)
+    ]
+    assert told == _expected(published, windows, resolve_windows)
+
+
+@given(publications, st.integers(1, 4))
+def test_an_incident_starts_with_the_stretch_and_ids_are_unique(published, windows):
+    watch, ids = _watch(_rule(windows=windows)), []
+    for index, record in enumerate(_records(published)):
+        for change in watch.observe(record):
+            ids.append(change.id)
+            if change.step != "fired":
+                continue
+            latest = {each.minute: each for each in published[: index + 1]}
+            telling = [
+                each
+                for _minute, each in sorted(latest.items())
+                if each.rows >= 100 and each.value is not None
+            ]
+            stretch = []
+            while telling and telling[-1].value > 0.1:
+                stretch.append(telling.pop())
+            assert change.incident.starts_at == stretch[-1].minute * MINUTE
+            assert change.incident.last.start == stretch[0].minute * MINUTE
+            assert change.reading.value == stretch[0].value
+    assert len(ids) == len(set(ids))
+
+
+# Restarts, on several releases, columns and rules.
+
+traffic = st.lists(
+    st.tuples(
+        st.integers(1, 3),
+        st.integers(0, 12),
+        st.sampled_from([0.0, 0.2]),
+        st.sampled_from([0.0, 0.2, None]),
+    ),
+    max_size=40,
+)
+
+
+def _several(arrivals):
+    revisions = {}
+    for release, minute, one, other in arrivals:
+        revision = revisions[release, minute] = revisions.get((release, minute), -1) + 1
+        yield window(
+            release,
+            minute,
+            increase(one, "dep_delay"),
+            increase(other, "wind"),
+            statistic("error_rate", one),
+            revision=revision,
+        )
+
+
+def _alerts(watch, record):
+    for change in watch.observe(record):
+        told = change
+        if change.step == "fired" and change.incident.release > 1:
+            back = ROLLED_BACK | {"to_release": change.incident.release - 1}
+            told = replace(change, incident=watch.decided(change.incident, back))
+        yield alert_record(watch, told, 0)
+
+
+@given(traffic, st.data())
+def test_a_restart_anywhere_gives_the_same_alerts(arrivals, data):
+    rules = (_rule(windows=2), _rule(name="errors", statistic="error_rate", resolve_windows=2))
+    records = list(_several(arrivals))
+    whole = _watch(*rules)
+    expected = [alert for record in records for alert in _alerts(whole, record)]
+    topic, watch, alerts = {}, _watch(*rules), []
+    while records:
+        size = data.draw(st.integers(1, len(records)))
+        batch, records = records[:size], records[size:]
+        if data.draw(st.booleans()):  # the process dies before the commit of what it did
+            died_after = data.draw(st.integers(0, size))
+            for record in batch[:died_after]:
+                list(_alerts(watch, record))
+            watch = _watch(*rules)
+            watch.restore({number: state for number, state in topic.items() if state is not None})
+        alerts.extend(alert for record in batch for alert in _alerts(watch, record))
+        topic.update(watch.snapshot())
+    assert alerts == expected
+    for alert in alerts:
+        assert decode(encode("alert", alert))[1] == alert
+
+
+def test_too_few_rows_say_nothing():
+    watch = _watch(_rule(windows=2))
+    changes = _fold(
+        watch,
+        window(1, 0, increase(0.5)),
+        window(1, 1, increase(0.0, rows=99)),
+        window(1, 2, increase(0.5)),
+    )
+    assert _steps(changes) == [("fired", 1)]
+    assert changes[0].incident.starts_at == 0
+
+
+def test_a_rule_on_rows_sees_empty_windows():
+    watch = _watch(Rule(name="silent", statistic="rows", below=10))
+    assert _steps(_fold(watch, window(1, 0, statistic("rows", 0.0, 0)))) == [("fired", 1)]
+
+
+def test_an_old_revision_changes_nothing():
+    watch = _watch()
+    assert _steps(_fold(watch, window(1, 0, increase(0.0), revision=1))) == []
+    assert _steps(_fold(watch, window(1, 0, increase(0.5), revision=1))) == []
+    assert _steps(_fold(watch, window(1, 0, increase(0.5), revision=0))) == []
+
+
+def test_revisions_of_one_window_give_messages_of_their_own():
+    watch = _watch()
+    values = (0.5, 0.0, 0.5, 0.0)
+    records = [window(1, 0, increase(value), revision=n) for n, value in enumerate(values)]
+    changes = _fold(watch, *records)
+    assert _steps(changes) == [("fired", 1), ("resolved", 1)] * 2
+    assert len({change.incident.id for change in changes}) == 1
+    assert len({change.id for change in changes}) == 4
+
+
+def test_a_revision_without_a_value_takes_back_the_one_before():
+    watch = _watch(_rule(windows=2))
+    _fold(watch, window(1, 0, increase(0.5)), window(1, 0, increase(None), revision=1))
+    assert _fold(watch, window(1, 1, increase(0.5))) == []
+
+
+# After a rollback the bad release is silent: others speak for it.
+
+
+def _rolled_back():
+    watch = _watch()
+    _fold(watch, window(1, 0, increase(0.0)))
+    (fired,) = _fold(watch, window(2, 1, increase(0.5)))
+    watch.decided(fired.incident, ROLLED_BACK)
+    return watch
+
+
+def test_the_release_that_was_rolled_back_to_resolves_the_alert():
+    watch = _rolled_back()
+    # The window in which both served says nothing about what came after.
+    assert _fold(watch, window(1, 1, increase(0.0))) == []
+    # Requests that were still on their way to the bad release.
+    assert _fold(watch, window(2, 2, increase(0.5))) == []
+    assert _fold(watch, window(1, 2, increase(0.0))) == []
+    assert _fold(watch, window(1, 3, increase(0.0, rows=99))) == []
+    (change,) = _fold(watch, window(1, 4, increase(0.01)))
+    assert (change.step, change.firing) == ("recovered", False)
+    alert = alert_record(watch, change, 0)
+    assert alert["summary"].startswith("Recovered after the rollback to release 1: ")
+    assert (alert["status"], alert["release"], alert["ends_at"]) == ("resolved", 2, 3 * MINUTE)
+    assert (alert["window_start"], alert["value"]) == (4 * MINUTE, 0.01)
+    assert alert["decision"] == ROLLED_BACK
+
+
+def test_what_the_bad_release_did_before_the_recovery_does_not_fire_again():
+    watch = _rolled_back()
+    # The window right after the last bad one is late enough.
+    assert _steps(_fold(watch, window(1, 2, increase(0.0)))) == [("recovered", 2)]
+    assert _fold(watch, window(2, 2, increase(0.5))) == []
+    # But when somebody brings it back, it is a new incident.
+    (change,) = _fold(watch, window(2, 5, increase(0.5)))
+    assert (change.step, change.incident.starts_at) == ("fired", 5 * MINUTE)
+
+
+def test_a_recovery_is_remembered():
+    watch = _rolled_back()
+    before = watch.snapshot()
+    assert _steps(_fold(watch, window(1, 2, increase(0.0)))) == [("recovered", 2)]
+    restarted = _watch()
+    restarted.restore(before | watch.snapshot())
+    assert _fold(restarted, window(2, 2, increase(0.5)), window(1, 3, increase(0.0))) == []
+
+
+def test_a_rollback_that_does_not_help_is_told_once():
+    watch = _rolled_back()
+    changes = _fold(
+        watch,
+        window(1, 2, increase(0.5)),
+        window(1, 3, increase(0.5)),
+        window(1, 4, increase(0.0)),
+    )
+    assert _steps(changes) == [
+        ("fired", 1),
+        ("not_helped", 2),
+        ("resolved", 1),
+        ("recovered", 2),
+    ]
+    alert = alert_record(watch, changes[1], 0)
+    assert alert["status"] == "firing"
+    assert alert["summary"] == (
+        "The rollback to release 1 did not help: missing_increase of feature dep_delay is 0.5 "
+        "there, above 0.1 too."
+    )
+
+
+def test_a_release_that_another_one_took_over_from_is_resolved_by_it():
+    watch = _watch()
+    _fold(watch, window(2, 1, increase(0.5)))
+    # The window that follows may only be a late one.
+    assert _fold(watch, window(3, 2, increase(0.0))) == []
+    assert _steps(_fold(watch, window(3, 3, increase(0.0)))) == [("superseded", 2)]
+
+
+def test_a_release_that_still_serves_is_not_resolved_by_another():
+    watch = _watch()
+    records = [window(r, m, increase(0.5 if r == 2 else 0.0)) for m in range(6) for r in (2, 1)]
+    assert _steps(_fold(watch, *records)) == [("fired", 2)]
+
+
+# What is remembered is bounded.
+
+
+def test_old_windows_are_forgotten():
+    watch = _watch(_rule(windows=3))
+    _fold(watch, *(window(1, minute, increase(0.0)) for minute in range(200)))
+    readings = watch.readings(DEP_DELAY)[1]
+    assert [r.window.start // MINUTE for r in readings] == list(range(200))[-WINDOWS_BEFORE - 3 :]
+    assert _fold(watch, window(1, 3, increase(0.9))) == []
+    assert len(watch.readings(DEP_DELAY)[1]) == WINDOWS_BEFORE + 3
+
+
+def test_old_releases_are_forgotten_and_their_alerts_closed():
+    watch = _watch()
+    assert _steps(_fold(watch, window(1, 0, increase(0.5)))) == [("fired", 1)]
+    others = [window(number, 1, increase(0.5)) for number in range(2, RELEASES + 2)]
+    changes = _fold(watch, *others)
+    assert _steps(changes)[-1] == ("forgotten", 1)
+    state = watch.snapshot()
+    assert state.pop(1) is None
+    assert len(state) == RELEASES
+    alert = alert_record(watch, changes[-1], 0)
+    assert (alert["status"], alert["value"], alert["rows"]) == ("resolved", None, 0)
+    assert 1 not in {evidence["release"] for evidence in alert["evidence"]}
+
+
+def test_a_rule_that_is_gone_closes_its_alerts():
+    watch = _watch()
+    _fold(watch, window(1, 0, increase(0.5)))
+    later = _watch(_rule(name="another", above=0.9))
+    later.restore(watch.snapshot())
+    (change,) = _fold(later, window(2, 1, increase(0.0)))
+    assert (change.step, change.firing, change.incident.rule) == ("withdrawn", False, "missing")
+    assert "no rule 'missing'" in alert_record(later, change, 0)["summary"]
+
+
+@pytest.mark.parametrize("changed", ["model", "environment", "rule", "release", "column"])
+def test_a_fingerprint_tells_alerts_apart(changed):
+    def fired(model="m", environment="e", rule="missing", release=1, column="a"):
+        watch = Watch(Policy(model="*", rules=(_rule(name=rule),)), model, environment)
+        (change,) = _fold(watch, window(release, 0, increase(0.5, column)))
+        return change.incident
+
+    other = fired(**{changed: 2 if changed == "release" else "other"})
+    assert fired().fingerprint == fired().fingerprint != other.fingerprint
+    assert fired().id.startswith(fired().fingerprint)
