@@ -7,7 +7,6 @@ in the working directory or where `KEDGE_CONFIG` points. The environment wins.
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,15 +134,15 @@ class Settings(BaseSettings):
     def _dotted(cls, section: Any) -> Any:
         return librdkafka_options(section) if isinstance(section, dict) else section
 
-    @cached_property
+    @property
     def registry_url(self) -> str:
         return self.registry.url or f"sqlite:///{self.home / 'registry.db'}"
 
-    @cached_property
+    @property
     def artifact_path(self) -> Path:
         return self.registry.artifacts or self.home / "artifacts"
 
-    @cached_property
+    @property
     def archive_path(self) -> Path:
         return self.archive.path or self.home / "archive"
 

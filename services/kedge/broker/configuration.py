@@ -6,6 +6,7 @@ import random
 import socket
 from dataclasses import dataclass
 
+from kedge.contracts import LONGEST_MESSAGE
 from kedge.errors import KedgeError
 
 HOST = "127.0.0.1"
@@ -17,7 +18,6 @@ HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_768)
 
 _MIB = 1024 * 1024
-_LONGEST_MESSAGE = 8 * _MIB
 _BATCH_OVERHEAD = 64 * 1024
 
 
@@ -99,8 +99,8 @@ def server_properties(ports: Ports) -> str:
         "auto.create.topics.enable": "false",
         # A consumer group of one machine is complete as soon as it asks.
         "group.initial.rebalance.delay.ms": 0,
-        "message.max.bytes": _LONGEST_MESSAGE + _BATCH_OVERHEAD,
-        "replica.fetch.max.bytes": _LONGEST_MESSAGE + _BATCH_OVERHEAD,
+        "message.max.bytes": LONGEST_MESSAGE + _BATCH_OVERHEAD,
+        "replica.fetch.max.bytes": LONGEST_MESSAGE + _BATCH_OVERHEAD,
         # A week, in segments small enough that deletion and compaction find some to work on.
         "log.retention.hours": 7 * 24,
         "log.segment.bytes": 128 * _MIB,

@@ -11,10 +11,11 @@ from kedge.contracts.predictions import (
     columns_of,
 )
 from kedge.contracts.schemas import Record
-from kedge.contracts.topics import Topics
+from kedge.contracts.topics import LONGEST_MESSAGE, Topics
 from kedge.contracts.wire import PackedIds, decode_predictions, encode_batch
 
 __all__ = [
+    "LONGEST_MESSAGE",
     "Column",
     "PackedIds",
     "PredictionBatch",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_MESSAGE = 8 * 1024 * 1024
+"""Bytes that a message of any topic may have, where Kedge makes the topics."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:

@@ -6,13 +6,10 @@ import json
 
 from sqlalchemy import Connection, insert
 
-from kedge.contracts import Record, encode
+from kedge.contracts import LONGEST_MESSAGE, Record, encode
 from kedge.errors import KedgeError
 from kedge.registry.entries import AliasMove, Release
 from kedge.registry.tables import outbox
-
-LONGEST_MESSAGE = 8 * 1024 * 1024
-"""Bytes of one message that the broker takes, as the topics are made."""
 
 
 def add_release(connection: Connection, release: Release, reference: str) -> None:

@@ -27,7 +27,6 @@ from kedge.contracts import Topics
 from kedge.errors import KedgeError
 from kedge.registry.clock import Clock, microseconds_now
 from kedge.registry.database import Database, DatabaseUnavailableError
-from kedge.registry.events import LONGEST_MESSAGE
 from kedge.registry.tables import outbox
 from kedge.settings import Settings
 from kedge.streams.clients import Options, producer
@@ -71,7 +70,6 @@ class Publisher:
             transactional_id=self._name,
             # What a publisher that died has begun holds back every reader for this long at most.
             transaction_timeout_ms=10_000,
-            message_max_bytes=LONGEST_MESSAGE,
         )
 
     def __enter__(self) -> Self:

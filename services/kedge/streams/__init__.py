@@ -1,7 +1,7 @@
 """The exactly-once micro-batch loop, and the topics as tables."""
 
 from kedge.streams.loop import Processor, Source, TryAgainError, run_transactionally
-from kedge.streams.messages import Incoming, Outgoing, dead_letter
+from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
 from kedge.streams.releases import KnownRelease, Releases
 from kedge.streams.tables import CompactedLog
 
@@ -15,5 +15,6 @@ __all__ = [
     "Source",
     "TryAgainError",
     "dead_letter",
+    "incoming",
     "run_transactionally",
 ]

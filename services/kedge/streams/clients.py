@@ -10,7 +10,12 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
+from kedge.contracts import LONGEST_MESSAGE
+
 Options = Mapping[str, str]
+
+LONGEST_LETTER = 2 * LONGEST_MESSAGE
+"""Bytes that a dead letter may have: it holds a message of any size, and says what is wrong."""
 
 # librdkafka logs by this; structlog's configuration routes it.
 _librdkafka = logging.getLogger("librdkafka")
@@ -49,6 +54,7 @@ def producer(kafka: Options, **options: object) -> Producer:
         "acks": "all",
         "compression.type": "zstd",
         "linger.ms": 5,
+        "message.max.bytes": LONGEST_LETTER,
         # The broker asks to try again while it still ends the transaction before this one, as it
         # does for each that follows at once: by default that costs 100 ms every time.
         "retry.backoff.ms": 10,

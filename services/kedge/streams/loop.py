@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from kedge.contracts import Topics, UnreadableMessageError
 from kedge.settings import Settings
 from kedge.streams.clients import Options, consumer, producer
-from kedge.streams.messages import Incoming, Outgoing, dead_letter
+from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
 
 _log = structlog.get_logger(__name__)
 
@@ -129,7 +129,7 @@ class _Loop:
             self._careful -= len(messages)
         else:
             messages = self._consumer.consume(self._stream.batch_records, self._stream.batch_wait)
-        return [_incoming(message) for message in messages if not _failed(message)]
+        return [incoming(message) for message in messages if not _failed(message)]
 
     def _advance(self, batch: list[Incoming]) -> None:
         try:
@@ -260,24 +260,6 @@ def _failed(message: Message) -> bool:
         raise KafkaException(error)
     _log.warning("broker_unavailable", error=error.str())
     return True
-
-
-def _incoming(message: Message) -> Incoming:
-    return Incoming(
-        str(message.topic()),
-        int(message.partition() or 0),
-        int(message.offset() or 0),
-        message.timestamp()[1] * 1000,
-        message.key(),
-        message.value(),
-        _headers(message),
-    )
-
-
-def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
-    headers = message.headers() or ()
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return tuple((name, v.encode() if isinstance(v, str) else v) for name, v in pairs)
 
 
 def _following(batch: Iterable[Incoming]) -> list[TopicPartition]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from confluent_kafka import Message
+
 from kedge.contracts import Topics, encode
 
 
@@ -28,6 +30,21 @@ class Incoming:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def incoming(message: Message) -> Incoming:
+    """What a consumer gave, as a value."""
+    headers = message.headers() or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Incoming(
+        str(message.topic()),
+        int(message.partition() or 0),
+        int(message.offset() or 0),
+        message.timestamp()[1] * 1000,
+        message.key(),
+        message.value(),
+        tuple((name, v.encode() if isinstance(v, str) else v) for name, v in pairs),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from kedge.contracts import Topics
+from kedge.contracts import LONGEST_MESSAGE, Topics
 from kedge.errors import KedgeError
 from kedge.settings import Settings
-from kedge.streams.clients import Options, admin
+from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
 STATEFUL = ("monitor", "alerting")
 """Services that remember something, in a compacted topic partitioned like their input."""
 
 _TIMEOUT = 30.0
-LONGEST_MESSAGE = 8 * 1024 * 1024
 
 
 def create_topics(kafka: Options, settings: Settings) -> list[str]:
@@ -34,10 +34,11 @@ def create_topics(kafka: Options, settings: Settings) -> list[str]:
             f"the broker at {kafka.get('bootstrap.servers')} does not answer: {error}. "
             "See `kedge broker status`, or set KEDGE_KAFKA__BOOTSTRAP_SERVERS."
         ) from error
-    wanted = [topic for topic in _wanted(settings) if topic.topic not in existing]
+    wanted = _wanted(settings)
+    missing = [topic for topic in wanted if topic.topic not in existing]
     made: list[str] = []
     for name, result in (
-        client.create_topics(wanted, request_timeout=_TIMEOUT).items() if wanted else ()
+        client.create_topics(missing, request_timeout=_TIMEOUT).items() if missing else ()
     ):
         try:
             result.result()
@@ -46,7 +47,29 @@ def create_topics(kafka: Options, settings: Settings) -> list[str]:
             # Another process was quicker.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise KedgeError(f"topic {name} could not be created: {error}") from error
+    _await_leaders(client, [topic.topic for topic in wanted])
     return made
+
+
+# A broker that has just made a topic needs a moment until it answers for each partition.
+@retry(
+    retry=retry_if_exception_type(KafkaException),
+    stop=stop_after_delay(_TIMEOUT),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _await_leaders(client: AdminClient, topics: list[str]) -> None:
+    known = client.list_topics(timeout=_TIMEOUT).topics
+    if any(topic not in known for topic in topics):
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    partitions = [
+        TopicPartition(topic, partition)
+        for topic in topics
+        for partition in known[topic].partitions
+    ]
+    asked = client.list_offsets(dict.fromkeys(partitions, OffsetSpec.latest()))
+    for answer in asked.values():
+        answer.result()
 
 
 def _wanted(settings: Settings) -> list[NewTopic]:
@@ -58,7 +81,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
             name,
             num_partitions=partitions,
             replication_factor=stream.replication_factor,
-            config={"max.message.bytes": str(LONGEST_MESSAGE), **config},
+            config={"max.message.bytes": str(LONGEST_MESSAGE)} | config,
         )
 
     plain = (
@@ -67,10 +90,10 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         topics.profiles,
         topics.statistics,
         topics.alerts,
-        topics.deadletter,
     )
     return [
         *(topic(name, stream.partitions, {}) for name in plain),
+        topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),
         *(topic(topics.state(service), stream.partitions, compacted) for service in STATEFUL),
     ]
