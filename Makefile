@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test check format lint types imports clean
+.PHONY: help demo test check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of 
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest $(PYTEST_ARGS)
 
-check: lint types imports ## Format, lint, strict types and the dependency rule
+check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 
 lint: $(SYNCED) ## Format and lint, changing nothing
 	$(RUN) ruff format --check .
@@ -34,6 +34,12 @@ imports: $(SYNCED) ## The dependency rule of the layers
 format: $(SYNCED) ## Format, and mend what lint can mend
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+lock-check: $(SYNCED) ## uv.lock fits pyproject.toml
+	$(UV) lock --check
+
+lock-kafka: $(SYNCED) ## Lock the broker's jars anew after a change of infra/kafka/pom.xml
+	$(RUN) python -m kedge.broker.relock
 
 clean: ## Remove the environment and every cache in this folder
 	rm -rf .venv .bootstrap .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

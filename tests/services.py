@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 from kedge.contracts import encode
-from kedge.streams import CompactedLog
+from kedge.streams import CommittedLog
 from kedge.streams.clients import producer
 
 PATIENCE = 60.0
@@ -52,7 +52,7 @@ def committed(kafka, topic, partitions=2):
     """Values of every committed message of a topic, partition after partition."""
     found = []
     for partition in range(partitions):
-        with CompactedLog(kafka, topic, partition) as log:
+        with CommittedLog(kafka, topic, partition) as log:
             found += [value for _, value in log.news()]
     return found
 

@@ -28,7 +28,7 @@ from kedge.policy import (
 from kedge.registry import AliasMove, DatabaseUnavailableError, Registry, UnknownModelError
 from kedge.settings import Settings
 from kedge.streams import (
-    CompactedLog,
+    CommittedLog,
     Incoming,
     Outgoing,
     Source,
@@ -73,7 +73,7 @@ class Alerting:
 
     def assigned(self, partition: int) -> None:
         snapshots: dict[bytes, bytes | None] = {}
-        with CompactedLog(self._kafka, self._topics.state("alerting"), partition) as log:
+        with CommittedLog(self._kafka, self._topics.state("alerting"), partition) as log:
             snapshots.update(log.news())
         by_scope: dict[_Scope, dict[int, bytes]] = {}
         for key, value in snapshots.items():
@@ -89,6 +89,9 @@ class Alerting:
 
     def revoked(self, partition: int) -> None:
         self._watches.pop(partition, None)
+
+    def rows(self, message: Incoming) -> int:
+        return int(decode(message.value, "statistic")[1]["rows"])
 
     def idle(self, now: int) -> Sequence[Outgoing]:
         del now  # windows alone bring changes

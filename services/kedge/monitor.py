@@ -12,7 +12,7 @@ from kedge.profile import Profile
 from kedge.settings import Settings
 from kedge.statistics import window_statistics
 from kedge.streams import (
-    CompactedLog,
+    CommittedLog,
     Incoming,
     Outgoing,
     Releases,
@@ -63,12 +63,15 @@ class Monitor:
             allowed_lateness=int(stream.allowed_lateness * _SECOND),
             idle_after=int(stream.idle_after * _SECOND),
         )
-        with CompactedLog(self._kafka, self._topics.state("monitor"), partition) as log:
+        with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
             windows.restore(log.news(), _now())
         self._windows[partition] = windows
 
     def revoked(self, partition: int) -> None:
         self._windows.pop(partition, None)
+
+    def rows(self, message: Incoming) -> int:
+        return int(decode(message.value, "profile")[1]["rows"])
 
     def idle(self, now: int) -> Iterator[Outgoing]:
         for partition, windows in self._windows.items():

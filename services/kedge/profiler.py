@@ -82,6 +82,9 @@ class Profiler:
     def revoked(self, partition: int) -> None:
         """There is no state to forget."""
 
+    def rows(self, message: Incoming) -> int:
+        return decode_predictions(message.value).rows
+
     def idle(self, now: int) -> Sequence[Outgoing]:
         """Time alone brings nothing."""
         del now

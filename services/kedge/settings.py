@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from kedge.contracts.kafka_options import librdkafka_options
+from kedge.errors import KedgeError
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -71,7 +72,9 @@ class StreamSettings(_Section):
         description="An event time further than this past its arrival is not believed.",
     )
     partitions: int = Field(4, ge=1, description="Partitions of the topics Kedge creates.")
-    replication_factor: int = Field(1, ge=1)
+    replication_factor: int = Field(
+        1, ge=1, description="Copies that the brokers keep of the topics Kedge creates."
+    )
     batch_records: int = Field(5000, ge=1, description="Most records in one micro-batch.")
     batch_wait: Seconds = Field(0.1, description="Most seconds to wait for a micro-batch.")
     instance: str | None = Field(
@@ -101,12 +104,16 @@ class ArchiveSettings(_Section):
 class ServingSettings(_Section):
     """The reference inference server."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="Address to listen at; this machine only.")
+    port: int = Field(8080, ge=0, le=65535, description="Port; 0 takes a free one.")
 
 
 class Settings(BaseSettings):
-    """See the module. `Settings()` reads the environment and `kedge.toml`."""
+    """See the module. `Settings()` reads the environment and `kedge.toml`.
+
+    Raises:
+        KedgeError: a setting can't be what it is; the text names each that is wrong.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="KEDGE_", env_nested_delimiter="__", extra="ignore", frozen=True
@@ -116,7 +123,11 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("kedge"),
         description="Where everything that Kedge keeps on this machine lies.",
     )
-    topic_prefix: str = Field("kedge", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    topic_prefix: str = Field(
+        "kedge",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="What the names of topics and consumer groups begin with.",
+    )
     environment: str = Field("production", description="The `environment` tag of predictions.")
     kafka: dict[str, str] = Field(
         default_factory=dict,
@@ -133,6 +144,12 @@ class Settings(BaseSettings):
     @classmethod
     def _dotted(cls, section: Any) -> Any:
         return librdkafka_options(section) if isinstance(section, dict) else section
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise KedgeError(_explained(error)) from error
 
     @property
     def registry_url(self) -> str:
@@ -158,3 +175,13 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings  # one file format and the environment: no more
         file = Path(os.environ.get("KEDGE_CONFIG", "kedge.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def _explained(error: ValidationError) -> str:
+    """Which settings are wrong and why. Their values are left out: one may be a secret."""
+    wrong = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = [str(part) for part in problem["loc"]]
+        wrong.append(f"KEDGE_{'__'.join(where).upper()} ({'.'.join(where)}): {problem['msg']}")
+    listed = "\n  ".join(wrong)
+    return f"wrong settings in the environment or kedge.toml:\n  {listed}\nSee `kedge settings`."

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 
 from kedge.contracts import PredictionBatch, Tags, Topics, columns_of, decode, encode_batch
 from kedge.profile import reference_of
-from kedge.streams import CompactedLog
+from kedge.streams import CommittedLog
 from kedge.supervisor import Child, Supervisor
 from services import PATIENCE, committed, eventually, produce, release_event
 
@@ -106,7 +106,7 @@ def _published(kafka, topics):
     """Rows and missing rate by window, of the newest revision."""
     newest = {}
     for partition in range(2):
-        with CompactedLog(kafka, topics.statistics, partition) as log:
+        with CommittedLog(kafka, topics.statistics, partition) as log:
             for _, value in log.news():
                 record = decode(value, "statistic")[1]
                 (share,) = [

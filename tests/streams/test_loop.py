@@ -9,7 +9,7 @@ from confluent_kafka.admin import NewTopic
 
 from kedge.contracts import Topics, UnreadableMessageError, decode
 from kedge.streams import (
-    CompactedLog,
+    CommittedLog,
     Outgoing,
     Source,
     TryAgainError,
@@ -28,12 +28,15 @@ class Adder:
 
     def assigned(self, partition):
         self._sums[partition] = 0
-        with CompactedLog(self._kafka, self._topics.state("monitor"), partition) as log:
+        with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
             for _, value in log.news():
                 self._sums[partition] = int(value)
 
     def revoked(self, partition):
         self._sums.pop(partition, None)
+
+    def rows(self, _message):
+        return 3
 
     def idle(self, _now):
         return ()
@@ -62,7 +65,7 @@ def _total(settings):
     topics = Topics(settings.topic_prefix)
     total = 0
     for partition in range(2):
-        with CompactedLog(settings.kafka, topics.state("monitor"), partition) as log:
+        with CommittedLog(settings.kafka, topics.state("monitor"), partition) as log:
             total += int(dict(log.news()).get(b"sum") or 0)
     return total
 
@@ -114,7 +117,9 @@ def test_poison_is_isolated_and_nothing_else_is_lost(settings, mark, error, reas
     assert _total(settings) == sum(range(200))
     records = [decode(letter, "dead_letter")[1] for letter in letters]
     assert sorted(record["value"] for record in records) == sorted(poison)
-    assert {record["reason"] for record in records} == {reason}
+    assert {(record["reason"], record["rows"]) for record in records} == {
+        (reason, 0 if reason == "unreadable" else 3)
+    }
     assert {record["topic"] for record in records} == {topics.predictions}
     assert all(str(error.args[0]) in record["detail"] for record in records)
 

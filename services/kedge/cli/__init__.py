@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
+
+from kedge.cli.archive import add_to as add_archive
+from kedge.cli.broker import add_to as add_broker
+from kedge.cli.demo import add_to as add_demo
+from kedge.cli.policy import add_to as add_policy
+from kedge.cli.releases import add_to as add_releases
+from kedge.cli.serve import add_to as add_serve
+from kedge.cli.services import add_to as add_services
+from kedge.cli.settings import add_to as add_settings
+from kedge.cli.versions import add_to as add_versions
+from kedge.errors import KedgeError
 
 app = typer.Typer(
     name="kedge",
     no_args_is_help=True,
     help="Logs what deployed models predict, watches it drift, and hauls the bad release back.",
     rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
 )
+for add_to in (
+    add_demo,
+    add_services,
+    add_serve,
+    add_broker,
+    add_versions,
+    add_releases,
+    add_policy,
+    add_archive,
+    add_settings,
+):
+    add_to(app)
 
 
 def main() -> None:
     """Run the command line; the console script's entry."""
-    app()
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        app()
+    except KedgeError as error:
+        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)

@@ -1,12 +1,12 @@
 """The exactly-once micro-batch loop, and the topics as tables."""
 
+from kedge.streams.committed import CommittedLog
 from kedge.streams.loop import Processor, Source, TryAgainError, run_transactionally
 from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
 from kedge.streams.releases import KnownRelease, Releases
-from kedge.streams.tables import CompactedLog
 
 __all__ = [
-    "CompactedLog",
+    "CommittedLog",
     "Incoming",
     "KnownRelease",
     "Outgoing",

@@ -52,6 +52,9 @@ class Processor(Protocol):
             TryAgainError: something else than the messages stands in the way.
         """
 
+    def rows(self, message: Incoming) -> int:
+        """Predictions in a message that is given up; 0 where nobody can know."""
+
     def idle(self, now: int) -> Iterable[Outgoing]:
         """The outputs that time alone brings; `now` is in microseconds since 1970 UTC."""
 
@@ -160,6 +163,7 @@ class _Loop:
             message,
             "unreadable" if unreadable else "crashed",
             str(error) if unreadable else repr(error),
+            rows=0 if unreadable else self._processor.rows(message),
         )
 
     def _commit(self, outputs: Iterable[Outgoing], batch: list[Incoming]) -> bool:

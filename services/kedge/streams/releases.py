@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kedge.contracts import Record, Topics, decode
 from kedge.profile import Reference
 from kedge.streams.clients import Options
-from kedge.streams.tables import CompactedLog
+from kedge.streams.committed import CommittedLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Releases:
     """Every release, and where each alias points."""
 
     def __init__(self, kafka: Options, topics: Topics) -> None:
-        self._log = CompactedLog(kafka, topics.releases, 0)
+        self._log = CommittedLog(kafka, topics.releases, 0)
         self._releases: dict[tuple[str, int], KnownRelease] = {}
         self._aliases: dict[tuple[str, str], Record] = {}
         self.refresh()

@@ -1,4 +1,4 @@
-"""A partition of a compacted topic, read from its start to what is committed by now."""
+"""A partition read from its start to what is committed by now: how a topic becomes a table."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from kedge.streams.clients import Options, admin, consumer
 _TIMEOUT = 30.0
 
 
-class CompactedLog:
-    """One partition of a compacted topic.
+class CommittedLog:
+    """One partition, from its start. Of a compacted topic, `dict` makes the table.
 
-    >>> with CompactedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
+    >>> with CommittedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
     ...     table = dict(log.news())
     """
 

@@ -1,0 +1,185 @@
+"""The views: over nothing, over features that change, and what they say of themselves."""
+
+import math
+
+import duckdb
+import pytest
+
+from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter, connect
+from kedge.contracts import Tags, UnreadableMessageError
+from kedge.errors import KedgeError
+from logged import DAY, START, batch, release_event, single
+
+
+def row(name, features, outputs=None, time=START):
+    return {
+        "id": name,
+        "time": time,
+        "features": features,
+        "filled": set(),
+        "outputs": {"output": 1.0} if outputs is None else outputs,
+        "latency": None,
+        "error": None,
+    }
+
+
+class Archive:
+    """Writes each message to a file of its own, as slow traffic would."""
+
+    def __init__(self, root):
+        self.disk = Disk(root)
+        self.ledger = ColumnLedger(self.disk)
+        self.writers = {}
+
+    def add(self, message, dataset="predictions"):
+        if dataset not in self.writers:
+            writer = PartitionWriter(self.disk, self.ledger, dataset, "id", 0)
+            writer.resume(0)
+            self.writers[dataset] = writer
+        writer = self.writers[dataset]
+        writer.add(writer.next, message)
+        assert writer.flush()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def connection(archive):
+    with connect(archive.disk.root) as connection:
+        yield connection
+
+
+def column(connection, query):
+    return [value for (value,) in connection.sql(query).fetchall()]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_empty_archive_can_be_asked(connection, view):
+    assert column(connection, f"SELECT count(*) FROM {view}") == [0]
+
+
+def test_every_view_and_what_it_is_asked_by_is_explained(connection):
+    views = dict(
+        connection.sql(
+            "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    )
+    assert sorted(views) == sorted(VIEWS)
+    assert all(views.values())
+    assert column(
+        connection,
+        "SELECT comment FROM duckdb_columns() "
+        "WHERE table_name = 'missing' AND column_name = 'kind'",
+    ) == ["absent, null, nan, empty, imputed or wrong_type"]
+
+
+def test_files_that_appear_later_are_seen_with_their_new_features(archive, connection):
+    archive.add(single(row("a", {"distance": 1.0})))
+    assert column(connection, "SELECT features.distance FROM predictions") == [1.0]
+    archive.add(single(row("b", {"distance": 2.0, "tail": "N1"})))
+    assert connection.sql(
+        "SELECT features.distance, features.tail FROM predictions ORDER BY id"
+    ).fetchall() == [(1.0, None), (2.0, "N1")]
+
+
+def test_text_where_numbers_were_does_not_break_the_average(archive, connection):
+    archive.add(single(row("a", {"distance": 1.0})))
+    archive.add(single(row("b", {"distance": "far"})))
+    archive.add(batch([row("c", {"distance": 3.0}), row("d", {"distance": "N/A"})]))
+    assert column(connection, "SELECT avg(features.distance) FROM predictions") == [2.0]
+    assert column(
+        connection,
+        "SELECT untyped['distance'] FROM predictions WHERE cardinality(untyped) > 0 ORDER BY id",
+    ) == ["far", "N/A"]
+    assert connection.sql("SELECT id, kind FROM missing ORDER BY id").fetchall() == [
+        ("b", "wrong_type"),
+        ("d", "wrong_type"),
+    ]
+
+
+def test_the_signature_decides_before_the_first_value_does(archive, connection):
+    signature = {("feature", "distance"): "numeric", ("feature", "hour"): "categorical"}
+    archive.add(release_event(signature), "releases")
+    archive.add(single(row("a", {"distance": "far", "hour": 7})))
+    archive.add(single(row("b", {"distance": 2.0, "hour": "8"})))
+    assert connection.sql(
+        "SELECT features.distance, features.hour FROM predictions ORDER BY id"
+    ).fetchall() == [(None, "7"), (2.0, "8")]
+
+
+def test_absent_is_what_the_release_is_known_to_have(archive, connection):
+    archive.add(release_event({("feature", "distance"): "numeric"}, number=7), "releases")
+    other = Tags("flights", "mv", "cv", 8, "test")
+    archive.add(single(row("a", {})))
+    archive.add(single(row("b", {"wind": 1.0}), other))
+    archive.add(single(row("c", {}), other))
+    assert connection.sql(
+        "SELECT id, column_name, kind FROM missing WHERE role = 'feature' ORDER BY id"
+    ).fetchall() == [("a", "distance", "absent"), ("c", "wind", "absent")]
+
+
+def test_names_that_are_no_columns_lose_no_value(archive, connection):
+    features = {"": 1.0, "Distance": 2.0, "distance": 3.0, "a.b": 4.0, "ü'\"[": 5.0, "id": 6.0}
+    archive.add(single(row("a", features)))
+    ((typed, untyped),) = connection.sql("SELECT features, untyped FROM predictions").fetchall()
+    assert {**typed, **{name: float(text) for name, text in untyped.items()}} == features
+
+
+def test_a_flood_of_names_does_not_become_a_flood_of_columns(archive, connection):
+    archive.add(single(row("a", {f"f{i}": float(i) for i in range(1200)})))
+    ((typed, untyped),) = connection.sql("SELECT features, untyped FROM predictions").fetchall()
+    assert len(typed) == 1000
+    assert {**typed, **{name: float(text) for name, text in untyped.items()}} == {
+        f"f{i}": float(i) for i in range(1200)
+    }
+
+
+def test_a_feature_and_an_output_of_one_name_are_kept_apart(archive, connection):
+    archive.add(release_event({("feature", "x"): "numeric"}), "releases")
+    archive.add(single(row("a", {"x": None, "y": math.nan}, {"x": 1.0, "y": None})))
+    assert connection.sql(
+        "SELECT missing, missing_outputs, features.x, outputs.x FROM predictions"
+    ).fetchall() == [({"x": "null", "y": "nan"}, {"y": "null"}, None, 1.0)]
+
+
+def test_files_lie_by_model_and_date(archive):
+    archive.add(batch([row("a", {}), row("b", {}, time=START + DAY), row("c", {}, time=-5)]))
+    files = sorted(archive.disk.root.glob("predictions/model=*/*/*"))
+    assert [str(file.relative_to(archive.disk.root / "predictions")) for file in files] == [
+        f"model=flights/date={date}/p0000-000000000000-000000000000-id.parquet"
+        for date in ("2013-02-01", "2013-02-02", "other")
+    ]
+
+
+def test_what_cannot_be_read_is_passed(archive, connection):
+    with pytest.raises(UnreadableMessageError):
+        archive.add(b"\xc3\x01 but no message")
+    archive.add(single(row("a", {})))
+    assert column(connection, "SELECT id FROM predictions") == ["a"]
+
+
+@pytest.mark.parametrize("name", ["archive", "it's [a] *?"])
+def test_a_confined_reader_reaches_nothing_else(tmp_path, name):
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    archive = Archive(tmp_path / name)
+    archive.add(single(row("a", {})))
+    with connect(tmp_path / name, confined=True) as connection:
+        assert column(connection, "SELECT id FROM predictions") == ["a"]
+        for query in (
+            f"SELECT * FROM read_csv('{tmp_path}/secret.csv')",
+            f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+        ):
+            with pytest.raises(duckdb.PermissionException):
+                connection.execute(query)
+        with pytest.raises(duckdb.Error, match="locked"):
+            connection.execute("SET enable_external_access = true")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_where_no_archive_can_be_the_error_names_the_setting(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(KedgeError, match=r"file/archive.*KEDGE_ARCHIVE__PATH"):
+        connect(tmp_path / "file" / "archive")

