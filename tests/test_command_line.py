@@ -1,5 +1,6 @@
 """The command as a whole: quick help, help everywhere, errors without tracebacks."""
 
+import os
 import subprocess
 import sys
 
@@ -48,3 +49,18 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_1(tmp_path, monkeypatc
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "kedge broker start" in done.stderr
+
+
+def test_a_bare_install_says_what_the_command_line_needs(tmp_path):
+    """The SDK alone is installed: nothing but its three dependencies can be imported."""
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('no typer', name='typer')")
+    done = subprocess.run(
+        [sys.executable, "-m", "kedge", "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'kedge[services]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
@@ -108,7 +110,17 @@ def summarise(console: Console, outcome: Outcome, stage: Stage) -> None:
     _show(console, stage)
     home = shlex.quote(str(stage.settings.home))
     console.print("\nAsk the archive yourself:", style="bold")
-    console.print(f'KEDGE_HOME={home} kedge sql "{QUERY}"', soft_wrap=True, markup=False)
+    console.print(f'KEDGE_HOME={home} {_command()} sql "{QUERY}"', soft_wrap=True, markup=False)
+
+
+def _command() -> str:
+    """How this very command was called: it need not be on the path."""
+    script = Path(sys.argv[0])
+    if script.stem == "__main__":
+        return f"{shlex.quote(sys.executable)} -m kedge"
+    here = Path.cwd()
+    known = script.relative_to(here) if script.is_relative_to(here) else script
+    return shlex.quote(str(known))
 
 
 def _pair(sent: int, archived: int) -> str:
