@@ -101,10 +101,17 @@ class Supervisor:
                 for child in self.children:
                     self._keep(child)
                 if time.monotonic() - tended > _TEND:
-                    self._tend()
+                    self._see_to_the_rest()
                     tended = time.monotonic()
         finally:
             self._stop()
+
+    def _see_to_the_rest(self) -> None:
+        try:
+            self._tend()
+        except KedgeError as error:
+            # The services wait for what is missing, and so does this: it may come back.
+            _log.error("not_tended", error=str(error))
 
     def _keep(self, child: Child) -> None:
         now = time.monotonic()
