@@ -10,6 +10,7 @@ from kedge.errors import KedgeError
 from kedge.policies import load
 from kedge.policy import PolicyError, parse, policy_for
 from kedge.policy.parsing import line_of
+from kedge.settings import StreamSettings
 
 RULE = '[[rules]]\nname = "r"\nstatistic = "psi"\nabove = 0.25\n'
 HEAD = 'model = "flights"\n'
@@ -182,14 +183,14 @@ def test_policies_of_a_folder_are_checked_together(tmp_path):
     (tmp_path / "a.toml").write_text(HEAD + RULE)
     (tmp_path / "b.toml").write_text('model = "*"\n' + RULE)
     (tmp_path / "c.toml").write_text(HEAD + 'environment = "staging"\n' + RULE)
-    policies = load(tmp_path)
+    policies = load(tmp_path, StreamSettings())
     assert policy_for(policies, "flights", "production").environment is None
     assert policy_for(policies, "flights", "staging").environment == "staging"
     assert policy_for(policies, "other", "staging").model == "*"
     assert policy_for(policies[:1], "other", "staging") is None
     (tmp_path / "d.toml").write_text(HEAD + RULE)
     with pytest.raises(KedgeError, match=r"a\.toml and .*d\.toml are both about model 'flights'"):
-        load(tmp_path)
+        load(tmp_path, StreamSettings())
 
 
 @pytest.mark.parametrize(
@@ -203,4 +204,4 @@ def test_what_can_not_be_read_is_said(tmp_path, name, content, says):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(KedgeError, match=re.escape(says)):
-        load(path)
+        load(path, StreamSettings())

@@ -28,7 +28,7 @@ def _rule(**changes):
 
 def _watch(*rules):
     policy = Policy(model="flights", rules=rules or (_rule(),))
-    return Watch(policy, "flights", "production")
+    return Watch(policy, "flights", "production", MINUTE)
 
 
 def _steps(changes):
@@ -313,10 +313,10 @@ def test_a_release_that_still_serves_is_not_resolved_by_another():
 def test_old_windows_are_forgotten():
     watch = _watch(_rule(windows=3))
     _fold(watch, *(window(1, minute, increase(0.0)) for minute in range(200)))
-    readings = watch.readings(DEP_DELAY)[1]
+    readings = watch.readings("missing", DEP_DELAY)[1]
     assert [r.window.start // MINUTE for r in readings] == list(range(200))[-WINDOWS_BEFORE - 3 :]
     assert _fold(watch, window(1, 3, increase(0.9))) == []
-    assert len(watch.readings(DEP_DELAY)[1]) == WINDOWS_BEFORE + 3
+    assert len(watch.readings("missing", DEP_DELAY)[1]) == WINDOWS_BEFORE + 3
 
 
 def test_old_releases_are_forgotten_and_their_alerts_closed():
@@ -346,7 +346,7 @@ def test_a_rule_that_is_gone_closes_its_alerts():
 @pytest.mark.parametrize("changed", ["model", "environment", "rule", "release", "column"])
 def test_a_fingerprint_tells_alerts_apart(changed):
     def fired(model="m", environment="e", rule="missing", release=1, column="a"):
-        watch = Watch(Policy(model="*", rules=(_rule(name=rule),)), model, environment)
+        watch = Watch(Policy(model="*", rules=(_rule(name=rule),)), model, environment, MINUTE)
         (change,) = _fold(watch, window(release, 0, increase(0.5, column)))
         return change.incident
 

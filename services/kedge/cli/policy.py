@@ -80,7 +80,8 @@ def check(
 ) -> None:
     """Check a policy file: exit code 0 if it can be used, 1 if not.
 
-    All that is wrong is told at once, with the line, the key and what would be right.
+    All that is wrong is told at once, with the line, the key and what would be right. Rules are
+    held against the settings here and now: the windows they look at have to be published.
 
     Example: `kedge policy check policy.toml`
     """
@@ -88,11 +89,12 @@ def check(
     from kedge.policy import PolicyError
     from kedge.settings import Settings
 
-    path = file or Settings().alerting.policy
+    settings = Settings()
+    path = file or settings.alerting.policy
     if path is None:
         raise KedgeError("no policy to check: name a file, or set KEDGE_ALERTING__POLICY")
     try:
-        found = policies.load(path)
+        found = policies.load(path, settings.stream)
     except KedgeError as error:
         if not as_json:
             raise

@@ -90,7 +90,7 @@ def _summary(change: Change) -> str:
 
 
 def _evidence(watch: Watch, incident: Incident) -> list[Record]:
-    readings = watch.readings(incident.subject)
+    readings = watch.readings(incident.rule, incident.subject)
     others = sorted(
         (number for number in readings if number != incident.release),
         key=lambda number: (readings[number][-1].window.start, number),
