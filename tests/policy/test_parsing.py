@@ -90,6 +90,12 @@ def _marked(text):
         (HEAD + "[[rules]]\nname = # <-- here\n", "", "no TOML"),
         ("# <-- here\n" + RULE, "model", "missing"),
         (HEAD + RULE.replace("above = 0.25", "above = nan # <-- here"), "rules[0].above", "finite"),
+        (HEAD + RULE + "every_seconds = 60 # <-- here", "rules[0].every_seconds", "window_seconds"),
+        (
+            HEAD + RULE + "window_seconds = 60\nevery_seconds = 90 # <-- here",
+            "rules[0].every_seconds",
+            "gaps",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text, key, says):
@@ -191,6 +197,33 @@ def test_policies_of_a_folder_are_checked_together(tmp_path):
     (tmp_path / "d.toml").write_text(HEAD + RULE)
     with pytest.raises(KedgeError, match=r"a\.toml and .*d\.toml are both about model 'flights'"):
         load(tmp_path, StreamSettings())
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "says"),
+    [
+        ("window_seconds = 60", None, ""),
+        ("window_seconds = 3600\nevery_seconds = 600", None, ""),
+        ("window_seconds = 600 # <-- here", "window_seconds", "there are those of 60, 3600"),
+        (
+            "window_seconds = 3600\nevery_seconds = 90 # <-- here",
+            "every_seconds",
+            "no multiple of 120",
+        ),
+    ],
+)
+def test_a_rule_looks_at_windows_that_are_published(tmp_path, keys, key, says):
+    stream = StreamSettings(slide=120, longer_windows=(3600,))
+    file, text = tmp_path / "policy.toml", HEAD + RULE + RULE.replace('"r"', '"s"') + keys
+    file.write_text(text)
+    if key is None:
+        load(file, stream)
+        return
+    with pytest.raises(PolicyError) as caught:
+        load(file, stream)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (_marked(text), f"rules[1].{key}")
+    assert says in f"{problem.wrong} {problem.right}"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def _summary(change: Change) -> str:
     if change.reading is None:
         if change.step == "withdrawn":
             return (
-                f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} any more."
+                f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} "
+                "in such windows any more."
             )
         return f"Closed: release {release} has had no window since {time_text(incident.last.end)}."
     what, value = str(incident.subject), f"{change.reading.value:.4g}"

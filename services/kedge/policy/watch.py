@@ -254,15 +254,19 @@ class Watch:
     def _withdrawn(self, witness: int, window: Window) -> Iterator[Change]:
         for incident in self._open():
             rule = self._rules.get(incident.rule)
-            series = self._releases[incident.release].series
             if (
                 rule is None
                 or not rule.covers(*incident.subject)
-                or self._paces[rule.name] not in series  # it looks at other windows now
+                or not self._looks_on(self._paces[rule.name], incident)
             ):
                 del self._releases[incident.release].incidents[incident.rule, incident.subject]
                 self._touched.add(incident.release)
                 yield Change("withdrawn", incident, window, witness)
+
+    def _looks_on(self, pace: Pace, incident: Incident) -> bool:
+        """Whether windows of this pace go on with those that the incident was seen in."""
+        length = incident.last.end - incident.last.start
+        return pace.length == length and pace in self._releases[incident.release].series
 
     def _forgotten(self, witness: int, window: Window) -> Iterator[Change]:
         by_age = sorted(self._releases, key=lambda n: (self._releases[n].end, n))

@@ -7,11 +7,10 @@ how often it was published. One of each length ends with every `slide`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import reduce
-from operator import add
 from typing import NamedTuple
 
 from kedge.contracts import Record
+from kedge.profile import Profile
 from kedge.streams.watermark import UNKNOWN
 from kedge.streams.window import Stream, Window, WindowKey
 
@@ -77,7 +76,7 @@ class LongerWindows:
                     span.end,
                     parts[0].model_version,
                     parts[0].code_version,
-                    reduce(add, (part.profile for part in parts)),
+                    Profile.of_all([part.profile for part in parts]),
                     revision,
                     changed=False,
                 ),
