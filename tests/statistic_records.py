@@ -21,8 +21,16 @@ def increase(value, column="dep_delay", rows=1000):
     return statistic("missing_increase", value, rows, role="feature", column=column)
 
 
-def window(release, minute, *statistics, revision=0, model="flights", environment="production"):
-    """The window of one minute; the releases differ in their code only."""
+def window(
+    release,
+    minute,
+    *statistics,
+    revision=0,
+    model="flights",
+    environment="production",
+    minutes=1,
+):
+    """The window that starts with this minute; the releases differ in their code only."""
     return {
         "model": model,
         "model_version": "mv",
@@ -30,7 +38,7 @@ def window(release, minute, *statistics, revision=0, model="flights", environmen
         "release": release,
         "environment": environment,
         "window_start": minute * MINUTE,
-        "window_end": (minute + 1) * MINUTE,
+        "window_end": (minute + minutes) * MINUTE,
         "revision": revision,
         "rows": max((s["rows"] for s in statistics), default=0),
         "errors": 0,

@@ -19,7 +19,7 @@ from kedge.settings import Settings
 from kedge.streams import Incoming
 from kedge.streams.clients import consumer
 from services import committed, eventually, produce, running
-from statistic_records import increase, window
+from statistic_records import MINUTE, increase, window
 
 POLICY = """
 model = "flights"
@@ -231,7 +231,9 @@ def _incoming(record, offset):
 
 def _processed(settings, registry, records):
     topics = Topics(settings.topic_prefix)
-    service = Alerting(policies.configured(settings), registry, topics, settings.kafka)
+    service = Alerting(
+        policies.configured(settings), registry, topics, settings.kafka, base_window=MINUTE
+    )
     service.assigned(0)
     outputs = service.process([_incoming(record, n) for n, record in enumerate(records)])
     return [decode(o.value, "alert")[1] for o in outputs if o.topic == topics.alerts]

@@ -40,11 +40,31 @@ def test_where_things_lie_follows_home(tmp_path):
         ("KEDGE_STREAM__WINDOW", "-1"),
         ("KEDGE_STREAM__WINDOWS", "5"),
         ("KEDGE_TOPIC_PREFIX", "no spaces"),
+        ("KEDGE_STREAM__SLIDE", "90"),
+        ("KEDGE_STREAM__LONGER_WINDOWS", "3600,90"),
+        ("KEDGE_STREAM__LONGER_WINDOWS", "60"),
+        ("KEDGE_STREAM__LONGER_WINDOWS", "an hour"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     with pytest.raises(KedgeError, match=variable):
+        Settings()
+
+
+@pytest.mark.parametrize("listed", ["86400,3600", "[3600, 86400]", " 3600 , 86400, 3600"])
+def test_lengths_are_listed_as_they_come_to_mind(monkeypatch, listed):
+    monkeypatch.setenv("KEDGE_STREAM__LONGER_WINDOWS", listed)
+    assert Settings().stream.longer_windows == (3600, 86400)
+
+
+def test_longer_windows_are_sums_of_whole_slides(monkeypatch, tmp_path):
+    file = tmp_path / "kedge.toml"
+    file.write_text("[stream]\nwindow = 0.1\nslide = 0.3\nlonger_windows = [0.6, 0.9]\n")
+    monkeypatch.setenv("KEDGE_CONFIG", str(file))
+    assert Settings().stream.longer_windows == (0.6, 0.9)
+    file.write_text(file.read_text().replace("0.9", "0.8"))
+    with pytest.raises(KedgeError, match=r"0\.8 is no multiple of 0\.3 seconds"):
         Settings()
 
 

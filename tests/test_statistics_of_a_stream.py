@@ -7,6 +7,7 @@ import io
 import json
 import math
 import uuid
+from functools import partial
 from pathlib import Path
 
 import fastavro
@@ -163,14 +164,56 @@ def test_a_producer_without_kedge_gets_the_statistics_that_scipy_gives(settings,
     assert committed(kafka, topics.deadletter) == []
     for start in (START, START + WINDOW):
         mine = [e for e in events if start <= e["event_time"] < start + WINDOW]
-        _check(published[start], mine, reference)
+        _check(published[start, start + WINDOW], mine, reference)
+
+
+def test_longer_windows_are_of_all_their_events_also_of_a_backlog(make_settings):
+    """Partition 1 comes when all windows are published, and the monitor was started anew."""
+    settings = make_settings(stream={"longer_windows": (120, 180), "idle_after": 3600})
+    kafka, topics = settings.kafka, Topics(settings.topic_prefix)
+    reference = _reference()
+    produce(kafka, topics.releases, [release_event("flights", 1, reference)], b"1")
+    events = _events(3, 1200, 250)
+    end = events[-1] | {"event_time": START + 5 * WINDOW}
+    client = Producer({"bootstrap.servers": kafka["bootstrap.servers"]})
+
+    def sent(partition, events):
+        for value in _batch(events):
+            client.produce(topics.predictions, value=value, partition=partition)
+        assert client.flush(PATIENCE) == 0
+
+    windows = {
+        (START + last * WINDOW - length, START + last * WINDOW)
+        for length in (WINDOW, 2 * WINDOW, 3 * WINDOW)
+        for last in range(1, 6)
+        if length > (last - 3) * WINDOW  # some of the three minutes is in it
+    }
+    for partition in (0, 1):
+        counted = events[::2] if partition == 0 else events
+        with running(profiler.run, monitor.run, settings=settings):
+            sent(partition, [*events[::2], end] if partition == 0 else events[1::2])
+            published = eventually(
+                lambda: _published(kafka, topics), partial(_counted, rows=len(counted))
+            )
+        assert published.keys() == windows
+        for (start, end_of_it), record in published.items():
+            assert (record["revision"] > 0) == (partition == 1)
+            mine = [e for e in counted if start <= e["event_time"] < end_of_it]
+            _check(record, mine, reference)
+    assert committed(kafka, topics.deadletter) == []
+
+
+def _counted(published, rows):
+    """Whether so many rows are in the base windows."""
+    base = [r["rows"] for (start, end), r in published.items() if end - start == WINDOW]
+    return sum(base) == rows
 
 
 def _published(kafka, topics):
     """Newest revision by window."""
     records = [decode(value)[1] for value in committed(kafka, topics.statistics)]
     records.sort(key=lambda record: record["revision"])
-    return {record["window_start"]: record for record in records}
+    return {(record["window_start"], record["window_end"]): record for record in records}
 
 
 def _check(record, events, reference):

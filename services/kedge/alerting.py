@@ -26,7 +26,7 @@ from kedge.policy import (
     policy_for,
 )
 from kedge.registry import AliasMove, DatabaseUnavailableError, Registry, UnknownModelError
-from kedge.settings import Settings
+from kedge.settings import Settings, micros
 from kedge.streams import (
     CommittedLog,
     Incoming,
@@ -53,7 +53,9 @@ def run(settings: Settings, stop: Event) -> None:
         _log.warning("no_policy", detail="nothing is watched: set KEDGE_ALERTING__POLICY")
     source = Source(topics.statistics, "alerting", f"{settings.topic_prefix}.alerting")
     with Registry.open(settings) as registry:
-        alerting = Alerting(watched, registry, topics, kafka)
+        alerting = Alerting(
+            watched, registry, topics, kafka, base_window=micros(settings.stream.window)
+        )
         run_transactionally(source, alerting, kafka, settings, stop)
 
 
@@ -65,9 +67,15 @@ class Alerting:
     """
 
     def __init__(
-        self, watched: tuple[Policy, ...], registry: Registry, topics: Topics, kafka: Options
+        self,
+        watched: tuple[Policy, ...],
+        registry: Registry,
+        topics: Topics,
+        kafka: Options,
+        *,
+        base_window: int,
     ) -> None:
-        self._policies, self._registry = watched, registry
+        self._policies, self._registry, self._base_window = watched, registry, base_window
         self._topics, self._kafka = topics, kafka
         self._watches: dict[int, dict[_Scope, Watch]] = {}
 
@@ -84,7 +92,7 @@ class Alerting:
         for scope, releases in by_scope.items():
             # What a policy that is gone had remembered stays in the topic, for the next one.
             if (policy := policy_for(self._policies, *scope)) is not None:
-                watches[scope] = Watch(policy, *scope)
+                watches[scope] = Watch(policy, *scope, self._base_window)
                 watches[scope].restore(releases)
 
     def revoked(self, partition: int) -> None:
@@ -114,7 +122,7 @@ class Alerting:
             policy = policy_for(self._policies, *scope)
             if policy is None:
                 return None
-            watches[scope] = Watch(policy, *scope)
+            watches[scope] = Watch(policy, *scope, self._base_window)
         return watches[scope]
 
     def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
@@ -161,7 +169,7 @@ class Alerting:
                 incident,
                 watch.rule(incident.rule),
                 watch.policy.rollback,
-                watch.readings(incident.subject),
+                watch.readings(incident.rule, incident.subject),
                 history,
                 _now(),
             )

@@ -9,7 +9,7 @@ from threading import Event
 from kedge.broker import connection
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.profile import Profile
-from kedge.settings import Settings
+from kedge.settings import Settings, micros
 from kedge.statistics import window_statistics
 from kedge.streams import (
     CommittedLog,
@@ -21,7 +21,8 @@ from kedge.streams import (
     run_transactionally,
 )
 from kedge.streams.clients import Options
-from kedge.streams.windows import Window, WindowKey, Windows
+from kedge.streams.window import Window, WindowKey
+from kedge.streams.windows import Windows
 
 _SECOND = 1_000_000
 
@@ -62,6 +63,8 @@ class Monitor:
             out_of_orderness=int(stream.out_of_orderness * _SECOND),
             allowed_lateness=int(stream.allowed_lateness * _SECOND),
             idle_after=int(stream.idle_after * _SECOND),
+            longer=[micros(length) for length in stream.longer_windows],
+            slide=micros(stream.slide_of_longer),
         )
         with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
             windows.restore(log.news(), _now())

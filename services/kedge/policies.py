@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from kedge.errors import KedgeError
-from kedge.policy import Policy, parse
-from kedge.settings import Settings
+from kedge.policy import Policy, PolicyError, Problem, parse
+from kedge.policy.parsing import line_of
+from kedge.settings import Settings, StreamSettings, micros
 
 
 def configured(settings: Settings) -> tuple[Policy, ...]:
@@ -15,14 +17,20 @@ def configured(settings: Settings) -> tuple[Policy, ...]:
     Raises:
         KedgeError: see `load`.
     """
-    return () if settings.alerting.policy is None else load(settings.alerting.policy)
+    return (
+        () if settings.alerting.policy is None else load(settings.alerting.policy, settings.stream)
+    )
 
 
-def load(path: Path) -> tuple[Policy, ...]:
+def load(path: Path, stream: StreamSettings) -> tuple[Policy, ...]:
     """The policy of a file, or those of a folder's `*.toml` files.
 
+    Args:
+        path: the file or the folder.
+        stream: says which windows there are to look at.
+
     Raises:
-        PolicyError: a file is no policy.
+        PolicyError: a file is no policy, or a rule looks at windows that are not published.
         KedgeError: there is no file, or two policies contradict each other.
     """
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
@@ -32,7 +40,10 @@ def load(path: Path) -> tuple[Policy, ...]:
     scopes: dict[tuple[str, str | None], Path] = {}
     endpoints: dict[str, Path] = {}
     for file in files:
-        policy = parse(_text(file), str(file))
+        text = _text(file)
+        policy = parse(text, str(file))
+        if problems := list(_unpublished(policy, text, stream)):
+            raise PolicyError(str(file), problems)
         scope = policy.model, policy.environment
         if (other := scopes.setdefault(scope, file)) != file:
             raise KedgeError(
@@ -48,6 +59,25 @@ def load(path: Path) -> tuple[Policy, ...]:
                 )
         policies.append(policy)
     return tuple(policies)
+
+
+def _unpublished(policy: Policy, text: str, stream: StreamSettings) -> Iterator[Problem]:
+    """What rules say of windows that the monitor does not publish: they would never fire."""
+    base = stream.window
+    for index, rule in enumerate(policy.rules):
+        step = base if rule.window_seconds == base else stream.slide_of_longer
+        if rule.window_seconds not in (None, base, *stream.longer_windows):
+            lengths = ", ".join(f"{length:g}" for length in (base, *stream.longer_windows))
+            key = "window_seconds"
+            wrong = f"no windows of {rule.window_seconds:g} seconds are published"
+            right = f"there are those of {lengths}; KEDGE_STREAM__LONGER_WINDOWS adds to them"
+        elif rule.every_seconds is not None and micros(rule.every_seconds) % micros(step):
+            key = "every_seconds"
+            wrong = f"{rule.every_seconds:g} is no multiple of {step:g} seconds"
+            right = "with each of which such a window ends; see KEDGE_STREAM__SLIDE"
+        else:
+            continue
+        yield Problem(line_of(text, ("rules", index, key)), f"rules[{index}].{key}", wrong, right)
 
 
 def _text(file: Path) -> str:

@@ -19,7 +19,7 @@ from kedge.contracts import (
     encode,
 )
 from kedge.profile import Profile, Reference, count_windows
-from kedge.settings import Settings, StreamSettings
+from kedge.settings import Settings, StreamSettings, micros
 from kedge.streams import (
     Incoming,
     KnownRelease,
@@ -73,7 +73,7 @@ class Profiler:
 
     def __init__(self, releases: Releases, topics: Topics, stream: StreamSettings) -> None:
         self._releases, self._topics = releases, topics
-        self._window = int(stream.window * _SECOND)
+        self._window = micros(stream.window)
         self._future = int(stream.future_tolerance * _SECOND)
 
     def assigned(self, partition: int) -> None:

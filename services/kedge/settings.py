@@ -11,9 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -23,6 +32,19 @@ from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
 
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def micros(seconds: float) -> int:
+    """Seconds of a setting as the microseconds of event time.
+
+    >>> micros(0.29)
+    290000
+    """
+    return round(seconds * 1e6)
+
+
+def _is_multiple(seconds: float, of: float) -> bool:
+    return micros(seconds) % micros(of) == 0
 
 
 class _Section(BaseModel):
@@ -57,6 +79,16 @@ class StreamSettings(_Section):
     """The micro-batch loop and event time."""
 
     window: Seconds = Field(60.0, description="Length of a base window of event time.")
+    slide: Seconds | None = Field(
+        None,
+        description="A longer window of each length ends every so many seconds, a multiple of "
+        "`window`; `window` by default.",
+    )
+    longer_windows: Annotated[tuple[Seconds, ...], NoDecode] = Field(
+        (),
+        description="Lengths of longer windows, separated by commas, each a multiple of `slide`: "
+        "3600,86400.",
+    )
     out_of_orderness: float = Field(
         0.0, ge=0, description="How far behind the newest event a watermark stays."
     )
@@ -82,6 +114,42 @@ class StreamSettings(_Section):
         description="Name of this process among those of its service. One that was killed is "
         "taken over at once by the next of its name; nameless, it is given up after a while.",
     )
+
+    @field_validator("slide")
+    @classmethod
+    def _of_whole_windows(cls, slide: float | None, info: ValidationInfo) -> float | None:
+        window = info.data.get("window")
+        if slide is not None and window is not None and not _is_multiple(slide, window):
+            raise ValueError(f"{slide:g} is no multiple of `window`, {window:g} seconds")
+        return slide
+
+    @field_validator("longer_windows", mode="before")
+    @classmethod
+    def _listed(cls, lengths: Any) -> Any:
+        if isinstance(lengths, str):
+            return [each for each in lengths.strip(" []").split(",") if each.strip()]
+        return lengths
+
+    @field_validator("longer_windows")
+    @classmethod
+    def _sums(cls, lengths: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        window = info.data.get("window")
+        if window is None or "slide" not in info.data:
+            return lengths  # what is wrong with those is told already
+        slide = info.data["slide"] or window
+        for length in lengths:
+            if length <= window:
+                raise ValueError(f"{length:g} is not longer than `window`, {window:g} seconds")
+            if not _is_multiple(length, slide):
+                raise ValueError(
+                    f"{length:g} is no multiple of {slide:g} seconds, "
+                    "with each of which a longer window ends"
+                )
+        return tuple(sorted(set(lengths)))
+
+    @property
+    def slide_of_longer(self) -> float:
+        return self.slide or self.window
 
 
 class AlertingSettings(_Section):

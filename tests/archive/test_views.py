@@ -6,9 +6,10 @@ import duckdb
 import pytest
 
 from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter, connect
-from kedge.contracts import Tags, UnreadableMessageError
+from kedge.contracts import Tags, UnreadableMessageError, encode
 from kedge.errors import KedgeError
 from logged import DAY, START, batch, release_event, single
+from statistic_records import statistic, window
 
 
 def row(name, features, outputs=None, time=START):
@@ -152,6 +153,22 @@ def test_files_lie_by_model_and_date(archive):
         f"model=flights/date={date}/p0000-000000000000-000000000000-id.parquet"
         for date in ("2013-02-01", "2013-02-02", "other")
     ]
+
+
+def test_windows_of_several_lengths_are_revised_apart(archive, connection):
+    for start, minutes, revision, value in (
+        (0, 1, 0, 0.1),
+        (0, 60, 0, 0.2),
+        (1, 59, 0, 0.3),
+        (0, 60, 1, 0.4),
+        (0, 1, 1, 0.5),
+    ):
+        rows = statistic("psi", value, role="feature", column="distance")
+        record = window(1, start, rows, minutes=minutes, revision=revision)
+        archive.add(encode("statistic", record), "statistics")
+    assert connection.sql(
+        "SELECT epoch(window_end - window_start) / 60, value FROM statistics ORDER BY ALL"
+    ).fetchall() == [(1, 0.5), (59, 0.3), (60, 0.4)]
 
 
 def test_what_cannot_be_read_is_passed(archive, connection):

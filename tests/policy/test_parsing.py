@@ -10,6 +10,7 @@ from kedge.errors import KedgeError
 from kedge.policies import load
 from kedge.policy import PolicyError, parse, policy_for
 from kedge.policy.parsing import line_of
+from kedge.settings import StreamSettings
 
 RULE = '[[rules]]\nname = "r"\nstatistic = "psi"\nabove = 0.25\n'
 HEAD = 'model = "flights"\n'
@@ -89,6 +90,12 @@ def _marked(text):
         (HEAD + "[[rules]]\nname = # <-- here\n", "", "no TOML"),
         ("# <-- here\n" + RULE, "model", "missing"),
         (HEAD + RULE.replace("above = 0.25", "above = nan # <-- here"), "rules[0].above", "finite"),
+        (HEAD + RULE + "every_seconds = 60 # <-- here", "rules[0].every_seconds", "window_seconds"),
+        (
+            HEAD + RULE + "window_seconds = 60\nevery_seconds = 90 # <-- here",
+            "rules[0].every_seconds",
+            "gaps",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text, key, says):
@@ -182,14 +189,41 @@ def test_policies_of_a_folder_are_checked_together(tmp_path):
     (tmp_path / "a.toml").write_text(HEAD + RULE)
     (tmp_path / "b.toml").write_text('model = "*"\n' + RULE)
     (tmp_path / "c.toml").write_text(HEAD + 'environment = "staging"\n' + RULE)
-    policies = load(tmp_path)
+    policies = load(tmp_path, StreamSettings())
     assert policy_for(policies, "flights", "production").environment is None
     assert policy_for(policies, "flights", "staging").environment == "staging"
     assert policy_for(policies, "other", "staging").model == "*"
     assert policy_for(policies[:1], "other", "staging") is None
     (tmp_path / "d.toml").write_text(HEAD + RULE)
     with pytest.raises(KedgeError, match=r"a\.toml and .*d\.toml are both about model 'flights'"):
-        load(tmp_path)
+        load(tmp_path, StreamSettings())
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "says"),
+    [
+        ("window_seconds = 60", None, ""),
+        ("window_seconds = 3600\nevery_seconds = 600", None, ""),
+        ("window_seconds = 600 # <-- here", "window_seconds", "there are those of 60, 3600"),
+        (
+            "window_seconds = 3600\nevery_seconds = 90 # <-- here",
+            "every_seconds",
+            "no multiple of 120",
+        ),
+    ],
+)
+def test_a_rule_looks_at_windows_that_are_published(tmp_path, keys, key, says):
+    stream = StreamSettings(slide=120, longer_windows=(3600,))
+    file, text = tmp_path / "policy.toml", HEAD + RULE + RULE.replace('"r"', '"s"') + keys
+    file.write_text(text)
+    if key is None:
+        load(file, stream)
+        return
+    with pytest.raises(PolicyError) as caught:
+        load(file, stream)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (_marked(text), f"rules[1].{key}")
+    assert says in f"{problem.wrong} {problem.right}"
 
 
 @pytest.mark.parametrize(
@@ -203,4 +237,4 @@ def test_what_can_not_be_read_is_said(tmp_path, name, content, says):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(KedgeError, match=re.escape(says)):
-        load(path)
+        load(path, StreamSettings())

@@ -28,7 +28,7 @@ def _rule(**changes):
 
 def _watch(*rules):
     policy = Policy(model="flights", rules=rules or (_rule(),))
-    return Watch(policy, "flights", "production")
+    return Watch(policy, "flights", "production", MINUTE)
 
 
 def _steps(changes):
@@ -307,16 +307,112 @@ def test_a_release_that_still_serves_is_not_resolved_by_another():
     assert _steps(_fold(watch, *records)) == [("fired", 2)]
 
 
+# Windows of several lengths come in one topic.
+
+HOURLY = _rule(name="hourly", window_seconds=180)
+SLIDING = _rule(name="sliding", window_seconds=180, every_seconds=60)
+
+lengths = st.lists(
+    st.tuples(
+        st.integers(1, 2),
+        st.sampled_from([1, 3, 5]),
+        st.integers(0, 12),
+        st.sampled_from([0.0, 0.2]),
+    ),
+    max_size=40,
+)
+
+
+def _longer(arrivals):
+    revisions = {}
+    for release, minutes, minute, value in arrivals:
+        where = release, minutes, minute
+        revision = revisions[where] = revisions.get(where, -1) + 1
+        yield window(release, minute, increase(value), minutes=minutes, revision=revision)
+
+
+def _told(watch, records):
+    return [
+        (index, change)
+        for index, record in enumerate(records)
+        for change in watch.observe(record)
+        if change.step != "withdrawn"
+    ]
+
+
+@given(lengths, st.integers(1, 3))
+def test_rules_see_the_windows_of_their_pace_as_though_there_were_no_others(arrivals, windows):
+    records = list(_longer(arrivals))
+    rules = [rule.model_copy(update={"windows": windows}) for rule in (_rule(), HOURLY, SLIDING)]
+    together = _told(_watch(*rules), records)
+    minutes = {"missing": 1, "hourly": 3, "sliding": 3}
+    for rule in rules:
+        mine = [(index, c) for index, c in together if c.incident.rule == rule.name]
+        own = [
+            r if r["window_end"] - r["window_start"] == minutes[rule.name] * MINUTE else None
+            for r in records
+        ]
+        if rule.name == "hourly":
+            own = [r if r and r["window_end"] % (3 * MINUTE) == 0 else None for r in own]
+        alone, expected = _watch(rule), []
+        for index, record in enumerate(own):
+            if record is not None:
+                expected += [(index, change) for change in alone.observe(record)]
+        assert mine == expected
+
+
+@given(lengths, st.integers(0, 40))
+def test_a_restart_keeps_the_windows_of_every_pace(arrivals, died_after):
+    records, rules = list(_longer(arrivals)), (_rule(windows=2), HOURLY, SLIDING)
+    before, after = _watch(*rules), _watch(*rules)
+    told = _fold(before, *records[:died_after])
+    after.restore(before.snapshot())
+    told += _fold(after, *records[died_after:])
+    assert told == _fold(_watch(*rules), *records)
+
+
+def test_windows_in_a_row_do_not_overlap_unless_the_rule_says_so():
+    def fires(rule):
+        records = (window(1, minute, increase(0.5), minutes=3) for minute in range(12))
+        (fired,) = _fold(_watch(rule.model_copy(update={"windows": 2})), *records)
+        return fired.trigger.end // MINUTE
+
+    # Minutes 0 to 2 and 3 to 5, all other data than the other; or minutes 0 to 2 and 1 to 3.
+    assert fires(HOURLY) == 6
+    assert fires(SLIDING) == 4
+
+
+def test_a_recovery_is_not_seen_in_a_window_that_overlaps_the_last_bad_one():
+    watch = _watch(SLIDING)
+    (fired,) = _fold(watch, window(2, 3, increase(0.5), minutes=3))
+    watch.decided(fired.incident, ROLLED_BACK)
+    served = [window(1, minute, increase(0.0), minutes=3) for minute in range(3, 6)]
+    assert _fold(watch, *served) == []
+    assert _steps(_fold(watch, window(1, 6, increase(0.0), minutes=3))) == [("recovered", 2)]
+
+
+def test_a_rule_that_looks_at_other_windows_now_begins_anew():
+    watch = _watch(HOURLY)
+    assert _steps(_fold(watch, window(1, 0, increase(0.5), minutes=3))) == [("fired", 1)]
+    later = _watch(HOURLY.model_copy(update={"window_seconds": 300}))
+    later.restore(watch.snapshot())
+    assert _fold(later, window(1, 3, increase(0.0), minutes=3)) == []
+    withdrawn, again = _fold(later, window(1, 0, increase(0.5), minutes=5))
+    assert (withdrawn.step, again.step) == ("withdrawn", "fired")
+    assert again.incident.starts_at == withdrawn.incident.starts_at == 0
+    assert again.incident.id != withdrawn.incident.id
+
+
 # What is remembered is bounded.
 
 
 def test_old_windows_are_forgotten():
     watch = _watch(_rule(windows=3))
     _fold(watch, *(window(1, minute, increase(0.0)) for minute in range(200)))
-    readings = watch.readings(DEP_DELAY)[1]
+    readings = watch.readings("missing", DEP_DELAY)[1]
     assert [r.window.start // MINUTE for r in readings] == list(range(200))[-WINDOWS_BEFORE - 3 :]
     assert _fold(watch, window(1, 3, increase(0.9))) == []
-    assert len(watch.readings(DEP_DELAY)[1]) == WINDOWS_BEFORE + 3
+    assert len(watch.readings("missing", DEP_DELAY)[1]) == WINDOWS_BEFORE + 3
 
 
 def test_old_releases_are_forgotten_and_their_alerts_closed():
@@ -346,7 +442,7 @@ def test_a_rule_that_is_gone_closes_its_alerts():
 @pytest.mark.parametrize("changed", ["model", "environment", "rule", "release", "column"])
 def test_a_fingerprint_tells_alerts_apart(changed):
     def fired(model="m", environment="e", rule="missing", release=1, column="a"):
-        watch = Watch(Policy(model="*", rules=(_rule(name=rule),)), model, environment)
+        watch = Watch(Policy(model="*", rules=(_rule(name=rule),)), model, environment, MINUTE)
         (change,) = _fold(watch, window(release, 0, increase(0.5, column)))
         return change.incident
 

@@ -167,6 +167,19 @@ def test_the_profile_of_both_is_the_sum(left, right):
     assert apart == together
 
 
+@given(st.lists(rows.filter(bool), min_size=1, max_size=4))
+def test_the_profile_of_all_is_the_sum(parts):
+    profiles = [
+        profile
+        for part in parts
+        for profile in count_windows(_batch(part), REFERENCE, WINDOW).values()
+    ]
+    one_by_one = Profile.empty(REFERENCE)
+    for profile in profiles:
+        one_by_one = one_by_one + profile
+    assert Profile.of_all(profiles) == one_by_one
+
+
 @given(rows)
 def test_every_row_is_counted_once_in_every_column(data):
     for profile in count_windows(_batch(data), REFERENCE, WINDOW).values():

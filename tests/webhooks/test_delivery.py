@@ -17,7 +17,7 @@ from kedge.errors import KedgeError
 from kedge.policy import Policy, Rule, Watch, alert_record
 from kedge.streams.clients import consumer
 from services import committed, eventually, produce, running
-from statistic_records import increase, window
+from statistic_records import MINUTE, increase, window
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"o" * 32).decode()
@@ -95,7 +95,7 @@ def receiving(*scripts):
 def _alerts(count, severity="warning", model="flights"):
     """Alerts as the fold makes them, a release each."""
     rule = Rule(name="missing", statistic="missing_increase", above=0.1, severity=severity)
-    watch = Watch(Policy(model="*", rules=(rule,)), model, "production")
+    watch = Watch(Policy(model="*", rules=(rule,)), model, "production", MINUTE)
     changes = [
         change
         for release in range(1, count + 1)

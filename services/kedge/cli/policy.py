@@ -35,6 +35,8 @@ action = "rollback"            # notify, rollback
 name = "an input or the output drifts"
 statistic = "psi"
 above = 0.25
+# window_seconds = 3600        # one of KEDGE_STREAM__LONGER_WINDOWS; the base window without it
+# every_seconds = 600          # look so often, at windows that overlap; once per window without it
 min_rows = 1000
 windows = 2
 severity = "warning"
@@ -80,7 +82,8 @@ def check(
 ) -> None:
     """Check a policy file: exit code 0 if it can be used, 1 if not.
 
-    All that is wrong is told at once, with the line, the key and what would be right.
+    All that is wrong is told at once, with the line, the key and what would be right. Rules are
+    held against the settings here and now: the windows they look at have to be published.
 
     Example: `kedge policy check policy.toml`
     """
@@ -88,11 +91,12 @@ def check(
     from kedge.policy import PolicyError
     from kedge.settings import Settings
 
-    path = file or Settings().alerting.policy
+    settings = Settings()
+    path = file or settings.alerting.policy
     if path is None:
         raise KedgeError("no policy to check: name a file, or set KEDGE_ALERTING__POLICY")
     try:
-        found = policies.load(path)
+        found = policies.load(path, settings.stream)
     except KedgeError as error:
         if not as_json:
             raise

@@ -59,7 +59,8 @@ def _summary(change: Change) -> str:
     if change.reading is None:
         if change.step == "withdrawn":
             return (
-                f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} any more."
+                f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} "
+                "in such windows any more."
             )
         return f"Closed: release {release} has had no window since {time_text(incident.last.end)}."
     what, value = str(incident.subject), f"{change.reading.value:.4g}"
@@ -90,7 +91,7 @@ def _summary(change: Change) -> str:
 
 
 def _evidence(watch: Watch, incident: Incident) -> list[Record]:
-    readings = watch.readings(incident.subject)
+    readings = watch.readings(incident.rule, incident.subject)
     others = sorted(
         (number for number in readings if number != incident.release),
         key=lambda number: (readings[number][-1].window.start, number),

@@ -17,7 +17,7 @@ Step = Literal[
     "recovered",  # the release that was rolled back to is under it
     "not_helped",  # the release that was rolled back to is over it as well
     "superseded",  # the release serves no more, and another one is under it
-    "withdrawn",  # the rule is no longer in the policy
+    "withdrawn",  # the rule is no longer in the policy, or looks at other windows
     "forgotten",  # the release has had no window for long
 ]
 
@@ -117,7 +117,8 @@ class Change:
 
 def fingerprint(model: str, environment: str, rule: Rule, release: int, subject: Subject) -> str:
     """Names an alert: the same rule on the same subject of the same release."""
-    return _digest(model, environment, rule.name, release, *subject)[:16]
+    length = () if rule.window_seconds is None else (rule.window_seconds,)
+    return _digest(model, environment, rule.name, release, *subject, *length)[:16]
 
 
 def _digest(*parts: object) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from kedge.contracts import Role
+from kedge.policy.pace import Pace
 from kedge.profile import KINDS
 
 StatisticName = Literal[
@@ -60,6 +61,16 @@ class Rule(_Part):
     )
     above: float | None = Field(None, description="A value above this is over the threshold.")
     below: float | None = Field(None, description="A value below this is over the threshold.")
+    window_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Length of the windows that are looked at; the base window by default.",
+    )
+    every_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="How far apart these are; their length by default, so that none overlap.",
+    )
     min_rows: int = Field(
         200,
         ge=0,
@@ -89,7 +100,22 @@ class Rule(_Part):
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:
                     raise _refused(narrowing, f"{self.statistic} is about the window, not a column")
+        if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
+            says = (
+                "belongs to a rule with `window_seconds`"
+                if self.window_seconds is None
+                else f"would leave gaps between windows of {self.window_seconds:g} seconds"
+            )
+            raise _refused("every_seconds", f"{self.every_seconds:g} {says}")
         return self
+
+    def pace(self, base_window: int) -> Pace:
+        """Which windows it looks at, where a base window has so many microseconds."""
+        if self.window_seconds is None:
+            return Pace(base_window, base_window)
+        length = round(self.window_seconds * 1e6)
+        every = self.every_seconds
+        return Pace(length, length if every is None else round(every * 1e6))
 
     @property
     def threshold(self) -> float:

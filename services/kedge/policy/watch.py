@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kedge.contracts import Record
 from kedge.policy.incidents import Change, Incident, Step, fingerprint
+from kedge.policy.pace import Pace
 from kedge.policy.readings import (
     Reading,
     ReleaseReadings,
@@ -30,23 +31,36 @@ Watched = tuple[str, Subject]
 
 @dataclass(slots=True)
 class _Release:
-    readings: ReleaseReadings
+    series: dict[Pace, ReleaseReadings] = field(default_factory=dict)
     incidents: dict[Watched, Incident] = field(default_factory=dict)
     # Where an incident ended by another release's window: what this release did up to that
     # window's start is history, and only what comes later can fire again.
     closed: dict[Watched, int] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """Of its newest window."""
+        return max((readings.newest.end for readings in self.series.values()), default=0)
 
 
 class Watch:
     """The state of one model in one environment under its policy.
 
     What comes out depends on nothing but the policy and the order of the records, so it is the
-    same however they are split over micro-batches and restarts.
+    same however they are split over micro-batches and restarts. Windows of different lengths are
+    never compared: each pace of the rules has readings of its own, and other windows say nothing.
+
+    Args:
+        policy: what is watched.
+        model: which model.
+        environment: where it predicts.
+        base_window: length of a base window, which rules without another look at; microseconds.
     """
 
-    def __init__(self, policy: Policy, model: str, environment: str) -> None:
+    def __init__(self, policy: Policy, model: str, environment: str, base_window: int) -> None:
         self.policy, self.model, self.environment = policy, model, environment
         self._rules = {rule.name: rule for rule in policy.rules}
+        self._paces = {rule.name: rule.pace(base_window) for rule in policy.rules}
         self._most_windows = WINDOWS_BEFORE + max(
             max(rule.windows, rule.resolve_windows) for rule in policy.rules
         )
@@ -60,26 +74,39 @@ class Watch:
         Args:
             record: as in the `statistic` contract, of this model and environment.
         """
+        return [
+            change
+            for pace in sorted(set(self._paces.values()))
+            if pace.includes(record["window_start"], record["window_end"])
+            for change in self._observe(record, pace)
+        ]
+
+    def _observe(self, record: Record, pace: Pace) -> list[Change]:
         number = record["release"]
         watched = [
             (rule, subject)
             for subject in map(subject_of, record["statistics"])
             for rule in self._rules_on(subject)
+            if self._paces[rule.name] == pace
         ]
-        release = self._releases.get(number)
-        if release is None:
-            readings = ReleaseReadings(record["model_version"], record["code_version"])
-            release = self._releases[number] = _Release(readings)
-        if not release.readings.take(record, (s for _, s in watched), self._most_windows):
+        release = self._releases.setdefault(number, _Release())
+        readings = release.series.setdefault(
+            pace, ReleaseReadings(record["model_version"], record["code_version"])
+        )
+        if not readings.take(record, (s for _, s in watched), self._most_windows):
             return []
         self._touched.add(number)
-        window = release.readings.windows[record["window_start"]]
-        oldest = min(release.readings.windows)
-        release.closed = {key: start for key, start in release.closed.items() if start >= oldest}
+        window = readings.windows[record["window_start"]]
+        oldest = min(readings.windows)
+        release.closed = {
+            key: start
+            for key, start in release.closed.items()
+            if start >= oldest or self._paces.get(key[0], pace) != pace
+        }
         changes = list(self._withdrawn(number, window))
         for rule, subject in watched:
             changes.extend(self._own(number, release, rule, subject, window))
-        changes.extend(self._effects(number, release, window))
+        changes.extend(self._effects(number, pace, window))
         changes.extend(self._forgotten(number, window))
         return changes
 
@@ -92,9 +119,17 @@ class Watch:
     def rule(self, name: str) -> Rule:
         return self._rules[name]
 
-    def readings(self, subject: Subject) -> dict[int, list[Reading]]:
-        """What is remembered of a subject, by release."""
-        found = {n: self._releases[n].readings.of(subject) for n in sorted(self._releases)}
+    def readings(self, rule: str, subject: Subject) -> dict[int, list[Reading]]:
+        """What is remembered of a subject in the windows that the rule looks at, by release.
+
+        Nothing when the policy does not have the rule any more.
+        """
+        pace = self._paces.get(rule)
+        found = {
+            number: release.series[pace].of(subject)
+            for number, release in sorted(self._releases.items())
+            if pace in release.series
+        }
         return {number: readings for number, readings in found.items() if readings}
 
     def snapshot(self) -> dict[int, bytes | None]:
@@ -109,18 +144,23 @@ class Watch:
     def restore(self, snapshots: Mapping[int, bytes]) -> None:
         """Go on from what `snapshot` gave, the newest of each release."""
         self._releases = {}
+        paces = set(self._paces.values())
         for number, data in snapshots.items():
             state = json.loads(data)
             incidents = [Incident.from_json(each) for each in state["incidents"]]
             self._releases[number] = _Release(
-                ReleaseReadings.from_json(state["readings"]),
+                {
+                    Pace(*pace): ReleaseReadings.from_json(readings)
+                    for *pace, readings in state["series"]
+                    if Pace(*pace) in paces
+                },
                 {(each.rule, each.subject): each for each in incidents},
                 {(rule, Subject(*subject)): start for rule, subject, start in state["closed"]},
             )
 
     def _serialised(self, release: _Release) -> bytes:
         state = {
-            "readings": release.readings.to_json(),
+            "series": [[*pace, readings.to_json()] for pace, readings in release.series.items()],
             "incidents": [each.to_json() for each in release.incidents.values()],
             "closed": [
                 [rule, list(subject), start] for (rule, subject), start in release.closed.items()
@@ -138,7 +178,8 @@ class Watch:
     ) -> Iterator[Change]:
         """What the release's windows say about itself."""
         key = (rule.name, subject)
-        readings = telling(rule, release.readings.of(subject))
+        series = release.series[self._paces[rule.name]]
+        readings = telling(rule, series.of(subject))
         if (incident := release.incidents.get(key)) is not None:
             newest = readings[-rule.resolve_windows :]
             over = [reading for reading in readings if rule.is_over(reading.value)]
@@ -160,8 +201,8 @@ class Watch:
                 id=f"{name}-{start}",
                 fingerprint=name,
                 release=number,
-                model_version=release.readings.model_version,
-                code_version=release.readings.code_version,
+                model_version=series.model_version,
+                code_version=series.code_version,
                 subject=subject,
                 rule=rule.name,
                 severity=rule.severity,
@@ -175,7 +216,7 @@ class Watch:
             release.incidents[key] = incident
             yield Change("fired", incident, window, number, over_now[-1])
 
-    def _effects(self, witness: int, release: _Release, window: Window) -> Iterator[Change]:
+    def _effects(self, witness: int, pace: Pace, window: Window) -> Iterator[Change]:
         """What the windows of this release say about incidents of the others.
 
         After a rollback the bad release has no more traffic, so nothing of its own resolves its
@@ -183,16 +224,18 @@ class Watch:
         """
         for incident in self._open():
             rule = self._rules[incident.rule]
-            if incident.release == witness:
+            if incident.release == witness or self._paces[incident.rule] != pace:
                 continue
             rolled_back = incident.rolled_back_to == witness
             # Without a rollback of ours, the other release has to have been silent for a while.
-            newest = self._releases[incident.release].readings.newest
-            after = incident.last.start if rolled_back else newest.end
+            newest = self._releases[incident.release].series[pace].newest
+            since = incident.last.end if rolled_back else newest.end + 1
             readings = [
                 reading
-                for reading in telling(rule, release.readings.of(incident.subject))
-                if reading.window.start > after
+                for reading in telling(
+                    rule, self._releases[witness].series[pace].of(incident.subject)
+                )
+                if reading.window.start >= since
             ]
             under = next((r for r in readings if not rule.is_over(r.value)), None)
             if under is not None:
@@ -211,13 +254,22 @@ class Watch:
     def _withdrawn(self, witness: int, window: Window) -> Iterator[Change]:
         for incident in self._open():
             rule = self._rules.get(incident.rule)
-            if rule is None or not rule.covers(*incident.subject):
+            if (
+                rule is None
+                or not rule.covers(*incident.subject)
+                or not self._looks_on(self._paces[rule.name], incident)
+            ):
                 del self._releases[incident.release].incidents[incident.rule, incident.subject]
                 self._touched.add(incident.release)
                 yield Change("withdrawn", incident, window, witness)
 
+    def _looks_on(self, pace: Pace, incident: Incident) -> bool:
+        """Whether windows of this pace go on with those that the incident was seen in."""
+        length = incident.last.end - incident.last.start
+        return pace.length == length and pace in self._releases[incident.release].series
+
     def _forgotten(self, witness: int, window: Window) -> Iterator[Change]:
-        by_age = sorted(self._releases, key=lambda n: (self._releases[n].readings.newest.start, n))
+        by_age = sorted(self._releases, key=lambda n: (self._releases[n].end, n))
         for number in by_age[:-RELEASES]:
             if number == witness:
                 continue

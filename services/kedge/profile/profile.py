@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,19 @@ class Profile:
             0,
             tuple(np.zeros(len(column.bins), np.int64) for column in reference.columns),
             np.zeros((len(reference.columns), len(Missing)), np.int64),
+        )
+
+    @classmethod
+    def of_all(cls, profiles: Sequence[Profile]) -> Profile:
+        """The sum of one profile or more: the same as by `+`, and quicker for many."""
+        return cls(
+            sum(profile.rows for profile in profiles),
+            sum(profile.errors for profile in profiles),
+            tuple(
+                np.sum(column, axis=0)
+                for column in zip(*(profile.counts for profile in profiles), strict=True)
+            ),
+            np.sum([profile.missing for profile in profiles], axis=0),
         )
 
     def __add__(self, other: Profile) -> Profile:

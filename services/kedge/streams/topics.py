@@ -85,13 +85,15 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         )
 
     plain = (
-        topics.predictions,
         topics.outcomes,
         topics.profiles,
         topics.statistics,
         topics.alerts,
     )
     return [
+        # When the broker took a prediction is what its event time is held against: a producer's
+        # own clock would vouch for itself.
+        topic(topics.predictions, stream.partitions, {"message.timestamp.type": "LogAppendTime"}),
         *(topic(name, stream.partitions, {}) for name in plain),
         topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),

@@ -1,0 +1,25 @@
+"""What Kedge's topics are made to keep, on the real broker."""
+
+import time
+
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TopicPartition
+
+from kedge.contracts import Topics
+from kedge.streams import incoming
+from kedge.streams.clients import consumer, producer
+from services import PATIENCE
+
+
+def test_a_producer_does_not_say_when_its_prediction_arrived(settings):
+    kafka, topic = settings.kafka, Topics(settings.topic_prefix).predictions
+    tomorrow = time.time_ns() // 1_000_000 + 86_400_000
+    client = producer(kafka)
+    for stamp in (1000, tomorrow):
+        client.produce(topic, b"", partition=0, timestamp=stamp)
+    assert client.flush(PATIENCE) == 0
+    reader = consumer(kafka, "test")
+    reader.assign([TopicPartition(topic, 0, 0)])
+    messages = reader.consume(2, PATIENCE)
+    reader.close()
+    assert [message.timestamp()[0] for message in messages] == [TIMESTAMP_LOG_APPEND_TIME] * 2
+    assert all(1_000_000 < incoming(message).timestamp < tomorrow * 1000 for message in messages)
