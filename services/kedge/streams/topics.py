@@ -11,10 +11,11 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("monitor", "alerting")
+STATEFUL = ("profiler", "monitor", "alerting")
 """Services that remember something, in a compacted topic partitioned like their input."""
 
 _TIMEOUT = 30.0
+_STATE_SEGMENT = 16 * 1024 * 1024
 
 
 def create_topics(kafka: Options, settings: Settings) -> list[str]:
@@ -85,15 +86,21 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         )
 
     plain = (
-        topics.predictions,
         topics.outcomes,
         topics.profiles,
         topics.statistics,
         topics.alerts,
+        topics.accounts,
     )
+    # Duplicates are recognised by arrival, which is the broker's to say: no producer's clock can
+    # make it forget.
+    arrived = {"message.timestamp.type": "LogAppendTime"}
+    # What is deleted from a state is gone after a compaction, and that works on closed segments.
+    remembered = compacted | {"segment.bytes": str(_STATE_SEGMENT)}
     return [
+        topic(topics.predictions, stream.partitions, arrived),
         *(topic(name, stream.partitions, {}) for name in plain),
         topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),
-        *(topic(topics.state(service), stream.partitions, compacted) for service in STATEFUL),
+        *(topic(topics.state(service), stream.partitions, remembered) for service in STATEFUL),
     ]
