@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from counted import TAGS, message, reference
+from counted import TAGS, TIME, message, reference
 from kedge import LiveRelease, PredictionLogger, archiver, monitor, profiler
 from kedge.cli import main
 from kedge.contracts import Topics
@@ -140,6 +140,19 @@ def test_what_is_behind_is_told_by_service(settings):
     _sent(settings, message(["d"]))
     said = [finding.text for finding in examine(gather(settings)).findings]
     assert f"profiler is behind by 1 message of {prefix}.predictions." in said
+
+
+def test_what_came_after_its_window_was_final_is_late(settings):
+    hour = 3_600_000_000
+    _sent(settings, message(["a"]), message(["b"], time=TIME + 3 * hour))
+    with running(profiler.run, monitor.run, archiver.run, settings=settings):
+        eventually(lambda: examine(gather(settings)), _whole)
+        _sent(settings, message(["c", "d"]))
+        report = eventually(
+            lambda: examine(gather(settings)), lambda r: _whole(r) and r.lines[0].received == 4
+        )
+    (line,) = report.lines
+    assert (line.profiled, line.late) == (4, 2)
 
 
 def test_a_wrong_archive_is_no_excuse(settings, monkeypatch, tmp_path):

@@ -16,6 +16,8 @@ STATEFUL = ("profiler", "monitor", "alerting")
 
 _TIMEOUT = 30.0
 _STATE_SEGMENT = 16 * 1024 * 1024
+_STATE_GRACE_MS = 600_000
+"""How long a deletion stays in a state: far longer than it takes to read one."""
 
 
 def create_topics(kafka: Options, settings: Settings) -> list[str]:
@@ -95,8 +97,12 @@ def _wanted(settings: Settings) -> list[NewTopic]:
     # Duplicates are recognised by arrival, which is the broker's to say: no producer's clock can
     # make it forget.
     arrived = {"message.timestamp.type": "LogAppendTime"}
-    # What is deleted from a state is gone after a compaction, and that works on closed segments.
-    remembered = compacted | {"segment.bytes": str(_STATE_SEGMENT)}
+    # A state is read whole at a start, so it has to stay short. Compaction works on closed segments
+    # only, and leaves deletions there for a day if nothing else is said.
+    remembered = compacted | {
+        "segment.bytes": str(_STATE_SEGMENT),
+        "delete.retention.ms": str(_STATE_GRACE_MS),
+    }
     return [
         topic(topics.predictions, stream.partitions, arrived),
         *(topic(name, stream.partitions, {}) for name in plain),
