@@ -5,9 +5,10 @@ archived; the group's offsets in Kafka are committed for those who look at the l
 
 Where a message can't be read, it is a dead letter once: those of `outcomes` are this service's,
 those of `predictions` the profiler's, which reads them too. So two sums hold at any time at which
-everything has caught up, and `kedge sql` and the dead letters' topic have all their terms:
+everything has caught up, and `kedge doctor` shows them:
 
-- predictions archived = predictions profiled + `rows` of the dead letters of the profiler;
+- predictions archived = predictions profiled + `rows` of the dead letters of the profiler +
+  predictions that came again, which the profiler does not count and the archive has twice;
 - predictions sent = predictions archived + those in messages that nobody can read. The dead letters
   of these have the reason `unreadable` and 0 `rows`; a producer of single predictions sends as many
   as there are of them.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from threading import Event
 
 from kedge.broker import connection
-from kedge.contracts import Topics, UnreadableMessageError, decode, encode
+from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
 from kedge.profile import Profile
 from kedge.settings import Settings, micros
 from kedge.statistics import window_statistics
@@ -17,9 +17,11 @@ from kedge.streams import (
     Outgoing,
     Releases,
     Source,
+    account_messages,
     dead_letter,
     run_transactionally,
 )
+from kedge.streams.accounts import Accounts
 from kedge.streams.clients import Options
 from kedge.streams.window import Window, WindowKey
 from kedge.streams.windows import Windows
@@ -42,9 +44,9 @@ def run(settings: Settings, stop: Event) -> None:
 class _RefusedError(Exception):
     """The delta profile can't be added to a window."""
 
-    def __init__(self, reason: str, detail: str, rows: int) -> None:
+    def __init__(self, reason: str, detail: str, delta: Record | None) -> None:
         super().__init__(detail)
-        self.reason, self.rows = reason, rows
+        self.reason, self.delta = reason, delta
 
 
 class Monitor:
@@ -85,34 +87,40 @@ class Monitor:
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
         now = _now()
+        accounts = Accounts("monitor")
         for message in batch:
             try:
                 self._add(message, now)
             except _RefusedError as error:
+                rows = 0
+                if error.delta is not None:
+                    rows = error.delta["rows"]
+                    late = error.reason == "too_late"
+                    accounts.refused(error.delta, "rows_late" if late else "rows_dead_lettered")
                 yield dead_letter(
-                    self._topics, "monitor", message, error.reason, str(error), rows=error.rows
+                    self._topics, "monitor", message, error.reason, str(error), rows=rows
                 )
         yield from self.idle(now)
+        yield from account_messages(accounts, self._topics)
 
     def _add(self, message: Incoming, now: int) -> None:
         try:
             _name, delta = decode(message.value, "profile")
         except UnreadableMessageError as error:
-            raise _RefusedError("unreadable", str(error), 0) from error
-        rows = delta["rows"]
+            raise _RefusedError("unreadable", str(error), None) from error
         known = self._releases.release(delta["model"], delta["release"])
         if known is None:
             detail = (
                 f"release {delta['release']} of model `{delta['model']}` is not in the registry"
             )
-            raise _RefusedError("unknown_release", detail, rows)
+            raise _RefusedError("unknown_release", detail, delta)
         try:
             profile = Profile.from_record(delta, known.reference)
         except ValueError as error:
-            raise _RefusedError("wrong_reference", str(error), rows) from error
+            raise _RefusedError("wrong_reference", str(error), delta) from error
         if not self._windows[message.partition].add(delta, profile, now):
             detail = f"its window ended at {delta['window_end']}, longer ago than is allowed"
-            raise _RefusedError("too_late", detail, rows)
+            raise _RefusedError("too_late", detail, delta)
 
     def _statistics(self, key: WindowKey, window: Window) -> Outgoing:
         profile = window.profile

@@ -1,6 +1,7 @@
 """The profiler: predictions become delta profiles, one for each release and base window.
 
-It holds nothing across micro-batches, so any number of profilers share the partitions.
+All that it holds across micro-batches is which messages it has counted lately, so any number of
+profilers share the partitions. It accounts for every message that it takes.
 """
 
 from __future__ import annotations
@@ -21,19 +22,23 @@ from kedge.contracts import (
 from kedge.profile import Profile, Reference, count_windows
 from kedge.settings import Settings, StreamSettings, micros
 from kedge.streams import (
+    CommittedLog,
     Incoming,
     KnownRelease,
     Outgoing,
     Releases,
     Source,
+    TryAgainError,
+    account_messages,
     dead_letter,
     run_transactionally,
 )
+from kedge.streams.accounts import Accounts
+from kedge.streams.clients import Options
+from kedge.streams.duplicates import Duplicates, identity
 
 EARLIEST = 946_684_800_000_000
 """2000-01-01: seconds or milliseconds taken for microseconds come out before it."""
-
-_SECOND = 1_000_000
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -42,7 +47,7 @@ def run(settings: Settings, stop: Event) -> None:
     releases = Releases(kafka, topics)
     source = Source(topics.predictions, "profiler", f"{settings.topic_prefix}.profiler")
     try:
-        profiler = Profiler(releases, topics, settings.stream)
+        profiler = Profiler(releases, topics, settings.stream, kafka)
         run_transactionally(source, profiler, kafka, settings, stop)
     finally:
         releases.close()
@@ -69,18 +74,26 @@ class _RefusedError(Exception):
 
 
 class Profiler:
-    """Predictions in, delta profiles and dead letters out."""
+    """Predictions in, delta profiles, dead letters, accounts and state out."""
 
-    def __init__(self, releases: Releases, topics: Topics, stream: StreamSettings) -> None:
-        self._releases, self._topics = releases, topics
+    def __init__(
+        self, releases: Releases, topics: Topics, stream: StreamSettings, kafka: Options
+    ) -> None:
+        self._releases, self._topics, self._kafka = releases, topics, kafka
         self._window = micros(stream.window)
-        self._future = int(stream.future_tolerance * _SECOND)
+        self._future = micros(stream.future_tolerance)
+        self._horizon = micros(stream.duplicate_horizon)
+        self._most = stream.duplicate_messages
+        self._counted: dict[int, Duplicates] = {}
 
     def assigned(self, partition: int) -> None:
-        """There is no state to restore."""
+        counted = Duplicates(horizon=self._horizon, most=self._most)
+        with CommittedLog(self._kafka, self._topics.state("profiler"), partition) as log:
+            counted.restore(log.news())
+        self._counted[partition] = counted
 
     def revoked(self, partition: int) -> None:
-        """There is no state to forget."""
+        self._counted.pop(partition, None)
 
     def rows(self, message: Incoming) -> int:
         return decode_predictions(message.value).rows
@@ -92,24 +105,42 @@ class Profiler:
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
         deltas: dict[tuple[int, Tags, int], _Delta] = {}
+        accounts = Accounts("profiler")
         for message in batch:
+            partition, offset = message.partition, message.offset
+            counted = self._counted.get(partition)
+            if counted is None:
+                raise TryAgainError(f"partition {partition} went to another process meanwhile")
             try:
                 predictions = decode_predictions(message.value)
             except UnreadableMessageError as error:
+                accounts.unreadable(partition, offset)
                 yield self._give_up(message, "unreadable", str(error), 0)
+                continue
+            name = identity(predictions)
+            # What was given up is not remembered: as a replay it has another chance.
+            if counted.seen(name, message.timestamp):
+                accounts.received(partition, offset, predictions, "rows_duplicate")
                 continue
             try:
                 release = self._checked(message, predictions)
             except _RefusedError as error:
+                accounts.received(partition, offset, predictions, "rows_dead_lettered")
                 yield self._give_up(message, error.reason, str(error), predictions.rows)
                 continue
             self._count(deltas, message, predictions, release.reference)
+            counted.remember(name, message.timestamp, offset)
+            accounts.received(partition, offset, predictions, "rows_profiled")
         # The monitor sees a model's windows in the order of time, so that none is closed by its
         # own micro-batch.
         for (start, tags, partition), delta in sorted(
             deltas.items(), key=lambda item: (item[0][0], item[0][1].release, item[0][2])
         ):
             yield self._outgoing(start, tags, partition, delta)
+        for partition, counted in self._counted.items():
+            for key, state in counted.changes():
+                yield Outgoing(self._topics.state("profiler"), key, state, partition)
+        yield from account_messages(accounts, self._topics)
 
     def _give_up(self, message: Incoming, reason: str, detail: str, rows: int) -> Outgoing:
         return dead_letter(self._topics, "profiler", message, reason, detail, rows=rows)

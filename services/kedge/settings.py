@@ -103,6 +103,16 @@ class StreamSettings(_Section):
         ge=0,
         description="An event time further than this past its arrival is not believed.",
     )
+    duplicate_horizon: float = Field(
+        600.0,
+        ge=0,
+        description="A message that comes again within so many seconds is not counted again.",
+    )
+    duplicate_messages: int = Field(
+        100_000,
+        ge=1,
+        description="Most messages of a partition that are remembered for that; 1,000 take 0.2 MB.",
+    )
     partitions: int = Field(4, ge=1, description="Partitions of the topics Kedge creates.")
     replication_factor: int = Field(
         1, ge=1, description="Copies that the brokers keep of the topics Kedge creates."

@@ -9,6 +9,7 @@ import typer
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.demo import add_to as add_demo
+from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.releases import add_to as add_releases
 from kedge.cli.serve import add_to as add_serve
@@ -33,6 +34,7 @@ for add_to in (
     add_releases,
     add_policy,
     add_archive,
+    add_doctor,
     add_settings,
 ):
     add_to(app)

@@ -21,6 +21,7 @@ NAMES = (
     "alert",
     "release_event",
     "dead_letter",
+    "account",
 )
 
 

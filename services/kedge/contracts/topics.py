@@ -47,6 +47,11 @@ class Topics:
     def deadletter(self) -> str:
         return f"{self.prefix}.deadletter"
 
+    @property
+    def accounts(self) -> str:
+        """What became of the predictions, micro-batch by micro-batch."""
+        return f"{self.prefix}.accounts"
+
     def state(self, service: str) -> str:
         """Compacted, partitioned like the service's input: what the service has to remember."""
         return f"{self.prefix}.{service}-state"

@@ -97,7 +97,9 @@ class Messages:
         else:
             if len(value) <= self._largest:
                 self._sequences["prediction"] += rows.rows
-                yield Message(self._topics.predictions, None, value, "prediction", rows.rows)
+                # A message sent again has to come to the partition where it is remembered.
+                key = self._producers["prediction"].encode()
+                yield Message(self._topics.predictions, key, value, "prediction", rows.rows)
                 return
         if rows.rows > 1:
             half = rows.rows // 2

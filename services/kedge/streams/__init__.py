@@ -2,7 +2,7 @@
 
 from kedge.streams.committed import CommittedLog
 from kedge.streams.loop import Processor, Source, TryAgainError, run_transactionally
-from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
+from kedge.streams.messages import Incoming, Outgoing, account_messages, dead_letter, incoming
 from kedge.streams.releases import KnownRelease, Releases
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Releases",
     "Source",
     "TryAgainError",
+    "account_messages",
     "dead_letter",
     "incoming",
     "run_transactionally",

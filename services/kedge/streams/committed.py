@@ -22,21 +22,21 @@ _TIMEOUT = 30.0
 
 
 class CommittedLog:
-    """One partition, from its start. Of a compacted topic, `dict` makes the table.
+    """One partition, from its start or from an offset. Of a compacted topic, `dict` is the table.
 
     >>> with CommittedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
     ...     table = dict(log.news())
     """
 
-    def __init__(self, kafka: Options, topic: str, partition: int) -> None:
+    def __init__(self, kafka: Options, topic: str, partition: int, start: int = 0) -> None:
         self._admin = admin(kafka)
         # From 0, or the first that is left: asking for the beginning costs half a second, as
         # librdkafka asks before it knows whom.
-        self._where = TopicPartition(topic, partition, 0)
+        self._where = TopicPartition(topic, partition, start)
         # The group is never joined and nothing is committed: librdkafka wants a name.
         self._consumer: Consumer = consumer(kafka, "kedge.reader", enable_partition_eof=True)
         self._consumer.assign([self._where])
-        self._position = 0
+        self._position = start
 
     def __enter__(self) -> Self:
         return self

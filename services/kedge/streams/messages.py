@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from confluent_kafka import Message
 
 from kedge.contracts import Topics, encode
+from kedge.streams.accounts import Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,10 @@ def dead_letter(
     }
     where = f"{message.topic}/{message.partition}/{message.offset}"
     return Outgoing(topics.deadletter, where.encode(), encode("dead_letter", record))
+
+
+def account_messages(accounts: Accounts, topics: Topics) -> Iterator[Outgoing]:
+    """The accounts of a micro-batch, to go with its other outputs."""
+    for record in accounts.records():
+        key = str(record["partition"]).encode()
+        yield Outgoing(topics.accounts, key, encode("account", record))

@@ -11,10 +11,13 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("monitor", "alerting")
+STATEFUL = ("profiler", "monitor", "alerting")
 """Services that remember something, in a compacted topic partitioned like their input."""
 
 _TIMEOUT = 30.0
+_STATE_SEGMENT = 16 * 1024 * 1024
+_STATE_GRACE_MS = 600_000
+"""How long a deletion stays in a state: far longer than it takes to read one."""
 
 
 def create_topics(kafka: Options, settings: Settings) -> list[str]:
@@ -89,13 +92,21 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         topics.profiles,
         topics.statistics,
         topics.alerts,
+        topics.accounts,
     )
+    # Arrival is the broker's to say: event times are held against it and duplicates forgotten by
+    # it, and a producer's own clock would vouch for itself.
+    arrived = {"message.timestamp.type": "LogAppendTime"}
+    # A state is read whole at a start, so it has to stay short. Compaction works on closed segments
+    # only, and leaves deletions there for a day if nothing else is said.
+    remembered = compacted | {
+        "segment.bytes": str(_STATE_SEGMENT),
+        "delete.retention.ms": str(_STATE_GRACE_MS),
+    }
     return [
-        # When the broker took a prediction is what its event time is held against: a producer's
-        # own clock would vouch for itself.
-        topic(topics.predictions, stream.partitions, {"message.timestamp.type": "LogAppendTime"}),
+        topic(topics.predictions, stream.partitions, arrived),
         *(topic(name, stream.partitions, {}) for name in plain),
         topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),
-        *(topic(topics.state(service), stream.partitions, compacted) for service in STATEFUL),
+        *(topic(topics.state(service), stream.partitions, remembered) for service in STATEFUL),
     ]
