@@ -26,7 +26,6 @@ from kedge.streams.clients import Options
 from kedge.streams.window import Window, WindowKey
 from kedge.streams.windows import Windows
 
-_SECOND = 1_000_000
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -62,9 +61,9 @@ class Monitor:
     def assigned(self, partition: int) -> None:
         stream = self._stream
         windows = Windows(
-            out_of_orderness=int(stream.out_of_orderness * _SECOND),
-            allowed_lateness=int(stream.allowed_lateness * _SECOND),
-            idle_after=int(stream.idle_after * _SECOND),
+            out_of_orderness=micros(stream.out_of_orderness),
+            allowed_lateness=micros(stream.allowed_lateness),
+            idle_after=micros(stream.idle_after),
             longer=[micros(length) for length in stream.longer_windows],
             slide=micros(stream.slide_of_longer),
         )
