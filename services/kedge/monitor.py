@@ -27,7 +27,6 @@ from kedge.streams.window import Window, WindowKey
 from kedge.streams.windows import Windows
 
 
-
 def run(settings: Settings, stop: Event) -> None:
     """Run one monitor until `stop` is set."""
     kafka, topics = connection(settings), Topics(settings.topic_prefix)
