@@ -13,7 +13,9 @@ PORTIONS = 10
 FOUND = {
     4: "the state was restored without the newest commit: an open transaction hid it",
     5: "messages were processed of a partition that had been revoked in the same call",
+    642: "a process that was told to stop while it waited for offsets went on, on an old state",
     204: "a process without its partitions told, when idle, what their owner had told already",
+    5414: "it did so too where it had found no committed offset to be refused by",
 }
 """What the simulation found in the loop, by the seeds that show it in the loop of then."""
 

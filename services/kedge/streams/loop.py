@@ -94,7 +94,7 @@ class _Loop:
         self._source, self._processor, self._stop = source, processor, stop
         self._topics = Topics(settings.topic_prefix)
         self._stream = settings.stream
-        # The offset that each partition goes on at; below zero where nothing was committed yet.
+        # The offset that each partition goes on at.
         self._assigned: dict[int, int] = {}
         # Above zero, so many messages are processed one by one: one of them may be poison.
         self._careful = 0
@@ -118,6 +118,8 @@ class _Loop:
         _log.info("started", topic=self._source.topic, group=self._source.group)
         while not self._stop.is_set():
             batch = self._consume()
+            if self._stop.is_set():
+                break  # partitions that came meanwhile may lack their state: see `_on_assign`
             if batch:
                 self._advance(batch)
             else:
@@ -212,7 +214,7 @@ class _Loop:
         Without a batch they are those from before.
         """
         offsets = {message.partition: message.offset + 1 for message in batch}
-        return offsets or {p: offset for p, offset in self._assigned.items() if offset >= 0}
+        return offsets or dict(self._assigned)
 
     def _produce(self, output: Outgoing) -> None:
         partition = -1 if output.partition is None else output.partition
@@ -263,7 +265,8 @@ class _Loop:
                 _log.warning("broker_unavailable", error=error.args[0].str())
         for partition in partitions:
             self._processor.assigned(partition.partition)
-            self._assigned[partition.partition] = partition.offset
+            # Below zero: none is committed yet.
+            self._assigned[partition.partition] = max(partition.offset, 0)
         _log.info("assigned", partitions=sorted(self._assigned))
 
     def _on_revoke(self, _client: Consumer, partitions: list[TopicPartition]) -> None:
