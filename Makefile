@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test simulation check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,10 @@ demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of 
 
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest $(PYTEST_ARGS)
+
+simulation: $(SYNCED) ## 10,000 schedules of faults for the exactly-once loop, on a model of Kafka
+	KEDGE_SIMULATION_SCHEDULES=$${KEDGE_SIMULATION_SCHEDULES:-10000} \
+		$(RUN) pytest tests/simulation/test_simulation.py $(PYTEST_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 

@@ -1,4 +1,4 @@
-"""A partition read from its start to what is committed by now: how a topic becomes a table."""
+"""A partition read from its start to all that is written by now: how a topic becomes a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Self
 
 from confluent_kafka import (
     Consumer,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -53,14 +52,16 @@ class CommittedLog:
         self._consumer.close()
 
     def news(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Keys and values that came since the last call, up to what is committed at this one.
+        """Committed keys and values since the last call, of all that is written at this one.
 
-        A value of None means that the key is gone.
+        A value of None means that the key is gone. What was committed may lie behind an open
+        transaction, of a process that was killed for example, and readers see it only after that
+        has ended. This waits for it: a state without the newest commit is a wrong one.
 
         Raises:
-            KafkaException: the broker does not answer.
+            KafkaException: the broker does not answer, or a transaction does not end.
         """
-        end = self._committed_end()
+        end = self._end()
         patience = time.monotonic() + _TIMEOUT
         while self._position < end:
             for message in self._consumer.consume(1000, 0.1):
@@ -80,11 +81,9 @@ class CommittedLog:
             if time.monotonic() > patience:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
 
-    def _committed_end(self) -> int:
+    def _end(self) -> int:
         where = TopicPartition(self._where.topic, self._where.partition)
         (result,) = self._admin.list_offsets(
-            {where: OffsetSpec.latest()},
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=_TIMEOUT,
+            {where: OffsetSpec.latest()}, request_timeout=_TIMEOUT
         ).values()
         return int(result.result().offset)

@@ -94,7 +94,8 @@ class _Loop:
         self._source, self._processor, self._stop = source, processor, stop
         self._topics = Topics(settings.topic_prefix)
         self._stream = settings.stream
-        self._assigned: set[int] = set()
+        # The offset that each partition goes on at.
+        self._assigned: dict[int, int] = {}
         # Above zero, so many messages are processed one by one: one of them may be poison.
         self._careful = 0
         self._consumer: Consumer = consumer(kafka, source.group)
@@ -117,6 +118,8 @@ class _Loop:
         _log.info("started", topic=self._source.topic, group=self._source.group)
         while not self._stop.is_set():
             batch = self._consume()
+            if self._stop.is_set():
+                break  # partitions that came meanwhile may lack their state: see `_on_assign`
             if batch:
                 self._advance(batch)
             else:
@@ -132,7 +135,12 @@ class _Loop:
             self._careful -= len(messages)
         else:
             messages = self._consumer.consume(self._stream.batch_records, self._stream.batch_wait)
-        return [incoming(message) for message in messages if not _failed(message)]
+        # A partition that was revoked during this call may be among what the call had gathered.
+        return [
+            incoming(message)
+            for message in messages
+            if not _failed(message) and message.partition() in self._assigned
+        ]
 
     def _advance(self, batch: list[Incoming]) -> None:
         try:
@@ -169,23 +177,25 @@ class _Loop:
     def _commit(self, outputs: Iterable[Outgoing], batch: list[Incoming]) -> bool:
         """Commit outputs and offsets together; False when the transaction was aborted.
 
-        1. Begin. 2. Produce. 3. Add the offsets that follow the batch. 4. Commit.
+        1. Begin. 2. Produce. 3. Add the offsets to go on at. 4. Commit.
+
+        Without a batch the offsets are those from before. It is by them that the broker refuses
+        the outputs of a process whose partitions have another owner by now.
         """
         outputs = list(outputs)
         if not outputs and not batch:
             return True
+        following = self._following(batch)
         try:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output)
-            if batch:
-                offsets = _following(batch)
-                member = self._consumer.consumer_group_metadata()
-                if not self._insist(
-                    lambda: self._producer.send_offsets_to_transaction(offsets, member, _TIMEOUT)
-                ):
-                    return False
-            return self._insist(lambda: self._producer.commit_transaction(_TIMEOUT))
+            offsets = [TopicPartition(self._source.topic, *place) for place in following.items()]
+            member = self._consumer.consumer_group_metadata()
+            if not self._insist(
+                lambda: self._producer.send_offsets_to_transaction(offsets, member, _TIMEOUT)
+            ) or not self._insist(lambda: self._producer.commit_transaction(_TIMEOUT)):
+                return False
         except KafkaException as error:
             failure: KafkaError = error.args[0]
             if failure.fatal() or not failure.txn_requires_abort():
@@ -195,6 +205,16 @@ class _Loop:
             if not batch:
                 self._restore()
             return False
+        self._assigned.update(following)
+        return True
+
+    def _following(self, batch: Iterable[Incoming]) -> dict[int, int]:
+        """The offsets to go on at, from the batch itself: the consumer's position may be further.
+
+        Without a batch they are those from before.
+        """
+        offsets = {message.partition: message.offset + 1 for message in batch}
+        return offsets or dict(self._assigned)
 
     def _produce(self, output: Outgoing) -> None:
         partition = -1 if output.partition is None else output.partition
@@ -239,18 +259,19 @@ class _Loop:
         # read before that, the state could lack what those offsets say was processed.
         while not self._stop.is_set():
             try:
-                client.committed(partitions, timeout=_TIMEOUT)
+                partitions = client.committed(partitions, timeout=_TIMEOUT)
                 break
             except KafkaException as error:
                 _log.warning("broker_unavailable", error=error.args[0].str())
         for partition in partitions:
             self._processor.assigned(partition.partition)
-            self._assigned.add(partition.partition)
+            # Below zero: none is committed yet.
+            self._assigned[partition.partition] = max(partition.offset, 0)
         _log.info("assigned", partitions=sorted(self._assigned))
 
     def _on_revoke(self, _client: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
-            self._assigned.discard(partition.partition)
+            self._assigned.pop(partition.partition, None)
             self._processor.revoked(partition.partition)
         _log.info("revoked", partitions=sorted(p.partition for p in partitions))
 
@@ -264,9 +285,3 @@ def _failed(message: Message) -> bool:
         raise KafkaException(error)
     _log.warning("broker_unavailable", error=error.str())
     return True
-
-
-def _following(batch: Iterable[Incoming]) -> list[TopicPartition]:
-    """The offsets to go on at, from the batch itself: the consumer's position may be further."""
-    offsets = {(message.topic, message.partition): message.offset + 1 for message in batch}
-    return [TopicPartition(*where, offset) for where, offset in offsets.items()]

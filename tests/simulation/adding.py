@@ -1,0 +1,177 @@
+"""A schedule of the loop with a processor that adds numbers up, and what has to come of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kedge.contracts import Topics, decode
+from kedge.settings import Settings
+from kedge.streams import CommittedLog, Outgoing, Source, TryAgainError, run_transactionally
+from simulation.broker import Transaction, ViolationError
+from simulation.seam import installed, told
+from simulation.world import World
+
+PARTITIONS = 2
+MESSAGES = 24
+TOPICS = Topics("t")
+
+
+class Adder:
+    """Keeps each partition's sum as state, passes every number on, and tells the sum when idle."""
+
+    def __init__(self, world):
+        self._world, self._sums, self._told = world, {}, {}
+
+    def assigned(self, partition):
+        self._sums[partition] = self._told[partition] = 0
+        with CommittedLog({}, TOPICS.state("monitor"), partition) as log:
+            for _, value in log.news():
+                self._sums[partition], self._told[partition] = map(int, value.split())
+
+    def revoked(self, partition):
+        del self._sums[partition], self._told[partition]
+
+    def rows(self, _message):
+        return 1
+
+    def process(self, batch):
+        for message in batch:
+            self._sums[message.partition] += int(message.value.strip(b"!"))
+            if message.value.endswith(b"!"):
+                raise ValueError("poison")
+            if self._world.faulty(0.01):
+                raise TryAgainError("not now")
+            yield Outgoing(TOPICS.statistics, b"number", message.value)
+        for partition in sorted({message.partition for message in batch}):
+            yield self._state(partition)
+
+    def idle(self, _now):
+        for partition, total in sorted(self._sums.items()):
+            if self._told[partition] != total:
+                self._told[partition] = total
+                yield Outgoing(TOPICS.alerts, b"%d" % partition, b"%d" % total, partition)
+                yield self._state(partition)
+
+    def _state(self, partition):
+        value = b"%d %d" % (self._sums[partition], self._told[partition])
+        return Outgoing(TOPICS.state("monitor"), b"sum", value, partition)
+
+
+class Adding:
+    """One schedule."""
+
+    def __init__(self, seed, run=run_transactionally, adder=Adder):
+        self.seed, self._run, self._adder = seed, run, adder
+        self._world = World(seed, PARTITIONS, self._start, self._publish, self._drained)
+        self._broker = self._world.broker
+        self._broker.watchers.append(self._committed)
+        self._left = MESSAGES
+        self._wanted = [[] for _ in range(PARTITIONS)]
+        self._poison = Counter()
+        self._passed_on = Counter()
+
+    def run(self):
+        """Run it to its end. What must not be is raised with the seed and the trace."""
+        try:
+            with installed(self._world):
+                self._world.run()
+            self._check()
+        except Exception as error:
+            raise ViolationError(f"{error!r}\n{told(self.seed, self._world.trace)}") from error
+
+    @property
+    def trace(self):
+        return self._world.trace
+
+    def _start(self, process):
+        settings = Settings.model_construct(topic_prefix="t", stream=_stream(process.name))
+        source = Source(TOPICS.predictions, "adder", "t.adder")
+        self._run(source, self._adder(self._world), {}, settings, process.stop)
+
+    # Input
+
+    def _publish(self):
+        """One more message; some in a transaction, and some of these are aborted."""
+        if not self._left:
+            return False
+        self._left -= 1
+        random = self._world.random
+        number = random.randrange(PARTITIONS)
+        partition = self._broker.partition(TOPICS.predictions, number)
+        value = b"%d" % 3**self._left
+        decision = random.choice(["plain", "plain", "commit", "abort"])
+        poison = random.random() < 0.1
+        value += b"!" if poison else b""
+        self._world.note("input", f"{value} to {number} ({decision})")
+        if decision != "abort":
+            if poison:
+                self._poison[b"%s/%d/%d" % (TOPICS.predictions.encode(), number, partition.end)] = 1
+            else:
+                self._wanted[number].append(int(value))
+        if decision == "plain":
+            partition.append(None, value)
+        else:
+            transaction = Transaction("input")
+            partition.append(None, value, transaction)
+            transaction.decision = decision
+            partition.mark(transaction)
+        return True
+
+    def _drained(self):
+        group = self._broker.group("t.adder")
+        return (
+            not group.pending
+            and not self._broker.unmarked
+            and all(
+                group.committed.get(number, 0) >= self._end(number) for number in range(PARTITIONS)
+            )
+            and all(total == told for total, told in map(bytes.split, self._states().values()))
+        )
+
+    def _end(self, number):
+        partition = self._broker.partition(TOPICS.predictions, number)
+        return max((offset + 1 for offset, _ in partition.messages(0, partition.end)), default=0)
+
+    # What must be
+
+    def _committed(self, transaction):
+        """Called with every transaction of the loop that commits: nothing is passed on twice."""
+        for _, _, entry in self._broker.visible(TOPICS.statistics):
+            if entry.transaction is transaction:
+                self._passed_on[entry.value] += 1
+                if self._passed_on[entry.value] > 1:
+                    raise ViolationError(f"{entry.value} was passed on twice")
+        for number, offset in transaction.offsets.get("t.adder", {}).items():
+            if offset > self._end(number):
+                raise ViolationError(f"committed {offset} of {number}, where there is no such")
+            if offset < self._broker.group("t.adder").committed.get(number, 0):
+                raise ViolationError(f"committed {offset} of {number} after a later offset")
+
+    def _states(self):
+        return {number: entry.value for number, _, entry in self._visible(TOPICS.state("monitor"))}
+
+    def _visible(self, topic):
+        return self._broker.visible(topic)
+
+    def _check(self):
+        passed_on = Counter(int(entry.value) for _, _, entry in self._visible(TOPICS.statistics))
+        _same("passed on", passed_on, Counter(n for w in self._wanted for n in w))
+        letters = Counter(entry.key for _, _, entry in self._visible(TOPICS.deadletter))
+        _same("dead letters", letters, self._poison)
+        for _, _, entry in self._visible(TOPICS.deadletter):
+            assert decode(entry.value, "dead_letter")[1]["reason"] == "crashed"
+        states = self._states()
+        for number, wanted in enumerate(self._wanted):
+            told = [int(e.value) for n, _, e in self._visible(TOPICS.alerts) if n == number]
+            _same(f"what was told of {number}", told, sorted(set(told)))
+            if wanted:
+                _same(f"state of {number}", states.get(number), b"%d %d" % ((sum(wanted),) * 2))
+
+
+def _same(what, found, wanted):
+    if found != wanted:
+        raise ViolationError(f"{what}: {found} instead of {wanted}")
+
+
+def _stream(name):
+    return Settings.model_fields["stream"].default_factory().model_copy(update={"instance": name})
