@@ -8,6 +8,7 @@ import typer
 
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
+from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.releases import add_to as add_releases
@@ -33,6 +34,7 @@ for add_to in (
     add_releases,
     add_policy,
     add_archive,
+    add_deadletters,
     add_settings,
 ):
     add_to(app)

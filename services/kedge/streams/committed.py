@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from kedge.streams.clients import Options, admin, consumer
+from kedge.streams.messages import Incoming, incoming
 
 _TIMEOUT = 30.0
 
@@ -24,19 +25,25 @@ _TIMEOUT = 30.0
 class CommittedLog:
     """One partition, from its start. Of a compacted topic, `dict` makes the table.
 
+    Args:
+        kafka: librdkafka options.
+        topic: where to read.
+        partition: of the topic.
+        start: the offset to start at; where it is gone, the first that is left.
+
     >>> with CommittedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
     ...     table = dict(log.news())
     """
 
-    def __init__(self, kafka: Options, topic: str, partition: int) -> None:
+    def __init__(self, kafka: Options, topic: str, partition: int, start: int = 0) -> None:
         self._admin = admin(kafka)
-        # From 0, or the first that is left: asking for the beginning costs half a second, as
-        # librdkafka asks before it knows whom.
-        self._where = TopicPartition(topic, partition, 0)
+        # By number: asking for the beginning costs half a second, as librdkafka asks before it
+        # knows whom.
+        self._where = TopicPartition(topic, partition, start)
         # The group is never joined and nothing is committed: librdkafka wants a name.
         self._consumer: Consumer = consumer(kafka, "kedge.reader", enable_partition_eof=True)
         self._consumer.assign([self._where])
-        self._position = 0
+        self._position = start
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +67,15 @@ class CommittedLog:
         Raises:
             KafkaException: the broker does not answer.
         """
+        for message in self.arrivals():
+            yield message.key or b"", message.value
+
+    def arrivals(self) -> Iterator[Incoming]:
+        """As `news`, each message whole.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
         end = self._committed_end()
         patience = time.monotonic() + _TIMEOUT
         while self._position < end:
@@ -67,7 +83,7 @@ class CommittedLog:
                 error = message.error()
                 if error is None:
                     self._position = int(message.offset() or 0) + 1
-                    yield message.key() or b"", message.value()
+                    yield incoming(message)
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                     # Ends behind transaction markers, which are no messages.
                     self._position = max(self._position, int(message.offset() or 0))

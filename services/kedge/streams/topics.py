@@ -11,8 +11,8 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("monitor", "alerting")
-"""Services that remember something, in a compacted topic partitioned like their input."""
+STATEFUL = ("monitor", "alerting", "deadletters")
+"""Who remembers something, in a compacted topic partitioned like the input."""
 
 _TIMEOUT = 30.0
 
