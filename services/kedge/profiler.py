@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 
+import numpy as np
+
 from kedge.broker import connection
 from kedge.contracts import (
     PredictionBatch,
@@ -39,6 +41,9 @@ from kedge.streams.duplicates import Duplicates, identity
 
 EARLIEST = 946_684_800_000_000
 """2000-01-01: seconds or milliseconds taken for microseconds come out before it."""
+
+MOST_WINDOWS = 1440
+"""Base windows that one message may have rows in: a day of minutes. Each is a message to come."""
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -171,6 +176,14 @@ class Profiler:
                     f"have to be between {EARLIEST} (the year 2000) and "
                     f"{message.timestamp + self._future} (its arrival and what is tolerated)",
                 )
+            if latest - earliest >= MOST_WINDOWS * self._window:
+                windows = len(np.unique(predictions.event_times // self._window))
+                if windows > MOST_WINDOWS:
+                    raise _RefusedError(
+                        "absurd_time",
+                        f"has event times in {windows} windows; one message may have them in "
+                        f"{MOST_WINDOWS}",
+                    )
         return known
 
     def _count(

@@ -8,6 +8,7 @@ import typer
 
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
+from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.policy import add_to as add_policy
@@ -34,6 +35,7 @@ for add_to in (
     add_releases,
     add_policy,
     add_archive,
+    add_deadletters,
     add_doctor,
     add_settings,
 ):

@@ -11,6 +11,7 @@ import io
 import fastavro
 
 from kedge.contracts.schemas import Record, by_fingerprint, current
+from kedge.contracts.topics import LONGEST_MESSAGE
 
 MAGIC = b"\xc3\x01"
 _HEADER = len(MAGIC) + 8
@@ -66,6 +67,12 @@ def decode(data: bytes | None, *expected: str) -> tuple[str, Record]:
     if expected and contract.name not in expected:
         raise UnreadableMessageError(
             f"is a {contract.name}, where {' or '.join(expected)} is expected"
+        )
+    # Before anything is decoded: what was compressed in Kafka may be of any size here. Only a dead
+    # letter may be longer, as it holds what was.
+    if len(data) > LONGEST_MESSAGE and contract.name != "dead_letter":
+        raise UnreadableMessageError(
+            f"is a {contract.name} of {len(data)} bytes, where {LONGEST_MESSAGE} can be"
         )
     body = io.BytesIO(data)
     body.seek(_HEADER)

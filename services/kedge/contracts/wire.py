@@ -20,10 +20,13 @@ from kedge.contracts.predictions import (
     columns_of,
 )
 from kedge.contracts.schemas import Record
+from kedge.contracts.values import LONGEST_TEXT
 
 _UUID_BYTES = 16
 # The largest batch that is believed; far above what fits in a Kafka message of any sane limit.
 _MOST_ROWS = 10_000_000
+_MOST_COLUMNS = 100_000
+"""Features and outputs of a message: beyond, it is no model's, and each would cost a kilobyte."""
 
 
 def encode_batch(batch: PredictionBatch) -> bytes:
@@ -54,13 +57,20 @@ def decode_predictions(data: bytes | None) -> PredictionBatch:
     """The predictions of one message, whichever of the two forms it has.
 
     Raises:
-        UnreadableMessageError: the bytes can't be read, or the columns are not of one length.
+        UnreadableMessageError: the bytes can't be read, or what they say can't be: the columns are
+            not of one length, a row has two values in one feature, a prediction has no id, ….
     """
     name, record = decode(data, "prediction", "prediction_batch")
     return _from_rows([record]) if name == "prediction" else _from_batch(record)
 
 
 def _tags(record: Record) -> Tags:
+    # They become parts of keys and of every message that follows from this one.
+    for name in ("model", "model_version", "code_version", "environment"):
+        if len(record[name]) > LONGEST_TEXT:
+            raise UnreadableMessageError(
+                f"has {len(record[name])} characters of {name}, where {LONGEST_TEXT} can be"
+            )
     return Tags(
         record["model"],
         record["model_version"],
@@ -85,20 +95,31 @@ def _producer_record(producer: Producer | None) -> Record | None:
     return {"id": producer.id, "sequence": producer.sequence, "dropped": producer.dropped}
 
 
+def _check_ids(ids: Sequence[str]) -> None:
+    for row, name in enumerate(ids):
+        if not 0 < len(name) <= LONGEST_TEXT:
+            raise UnreadableMessageError(
+                f"has an id of {len(name)} characters in row {row}, where 1 to {LONGEST_TEXT} "
+                "can be"
+            )
+
+
+def _check_columns(columns: int) -> None:
+    if columns > _MOST_COLUMNS:
+        raise UnreadableMessageError(f"has {columns} columns, where {_MOST_COLUMNS} can be")
+
+
 def _from_rows(records: list[Record]) -> PredictionBatch:
     first = records[0]
+    _check_ids([record["id"] for record in records])
+    for record in records:
+        _check_columns(len(record["features"]) + len(record["outputs"]) + len(record["imputed"]))
     imputed = [record["imputed"] for record in records]
     return PredictionBatch(
         tags=_tags(first),
         ids=[record["id"] for record in records],
         event_times=np.array([record["event_time"] for record in records], np.int64),
-        latencies_ms=np.array(
-            [
-                np.nan if (latency := record["latency_ms"]) is None else latency
-                for record in records
-            ],
-            np.float32,
-        ),
+        latencies_ms=_as_float32([record["latency_ms"] for record in records]),
         columns=(
             *columns_of(
                 [record["features"] for record in records],
@@ -116,7 +137,15 @@ def _from_rows(records: list[Record]) -> PredictionBatch:
     )
 
 
+def _as_float32(latencies: list[float | None]) -> NDArray[np.float32]:
+    numbers = np.array([np.nan if ms is None else ms for ms in latencies], np.float64)
+    # What is beyond these floats is infinite.
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
+
+
 def _from_batch(record: Record) -> PredictionBatch:
+    _check_columns(len(record["columns"]))
     rows = record["rows"]
     if not 0 <= rows <= _MOST_ROWS:
         raise UnreadableMessageError(f"has {rows} rows, where 0 to {_MOST_ROWS} can be")
@@ -124,17 +153,41 @@ def _from_batch(record: Record) -> PredictionBatch:
     if beyond := [row for row in errors if not 0 <= row < rows]:
         raise UnreadableMessageError(f"names an error of row {beyond[0]} of {rows}")
     latencies = record["latencies_ms"]
+    # First of all that has an entry a row: after it, `rows` is no more than the message is long.
+    event_times = _unpacked(record["event_times"], "<i8", rows, "event_times")
+    # Shared: a column that says nothing of its states is to cost nothing for them.
+    all_values = np.zeros(rows, np.uint8)
+    columns = tuple(_column(column, all_values) for column in record["columns"])
+    _check_overlaps(columns)
     return PredictionBatch(
         tags=_tags(record),
         ids=_unpacked_ids(record["ids"], rows),
-        event_times=_unpacked(record["event_times"], "<i8", rows, "event_times"),
+        event_times=event_times,
         latencies_ms=np.full(rows, np.nan, np.float32)
         if latencies is None
         else _unpacked(latencies, "<f4", rows, "latencies_ms"),
-        columns=tuple(_column(column, rows) for column in record["columns"]),
+        columns=columns,
         errors=errors,
         producer=_producer(record),
     )
+
+
+def _check_overlaps(columns: Sequence[Column]) -> None:
+    """A name may come in several columns, but a row has something in at most one of them."""
+    named: dict[tuple[str, str], list[Column]] = {}
+    for column in columns:
+        named.setdefault((column.role, column.name), []).append(column)
+    for (role, name), same in named.items():
+        if len(same) == 1:
+            continue
+        taken = np.zeros(len(same[0].states), bool)
+        for column in same:
+            there = column.states != State.ABSENT
+            if (both := taken & there).any():
+                raise UnreadableMessageError(
+                    f"has two entries in row {int(both.argmax())} of {role} `{name}`"
+                )
+            taken |= there
 
 
 def _unpacked(data: bytes, dtype: str, entries: int, what: str) -> NDArray[Any]:
@@ -161,6 +214,7 @@ def _unpacked_ids(ids: bytes | list[str], rows: int) -> Sequence[str]:
     if isinstance(ids, list):
         if len(ids) != rows:
             raise UnreadableMessageError(f"has {len(ids)} ids for {rows} rows")
+        _check_ids(ids)
         return ids
     if len(ids) != rows * _UUID_BYTES:
         raise UnreadableMessageError(
@@ -213,11 +267,12 @@ def _column_record(column: Column) -> Record:
     }
 
 
-def _column(record: Record, rows: int) -> Column:
+def _column(record: Record, all_values: NDArray[np.uint8]) -> Column:
+    rows = len(all_values)
     name, role, values = record["name"], record["role"], record["values"]
     what = f"{role} `{name}`"
     if record["states"] is None:
-        states = np.zeros(rows, np.uint8)
+        states = all_values
     else:
         states = _unpacked(record["states"], "|u1", rows, f"the states of {what}")
         if rows and states.max() > State.IMPUTED:

@@ -17,6 +17,9 @@ Options = Mapping[str, str]
 LONGEST_LETTER = 2 * LONGEST_MESSAGE
 """Bytes that a dead letter may have: it holds a message of any size, and says what is wrong."""
 
+_LARGEST_REQUEST = 1_000_000_000
+"""The most that librdkafka takes."""
+
 # librdkafka logs by this; structlog's configuration routes it.
 _librdkafka = logging.getLogger("librdkafka")
 _log = structlog.get_logger(__name__)
@@ -54,7 +57,9 @@ def producer(kafka: Options, **options: object) -> Producer:
         "acks": "all",
         "compression.type": "zstd",
         "linger.ms": 5,
-        "message.max.bytes": LONGEST_LETTER,
+        # The client counts bytes before compression, the topics' own limits those after it: a
+        # message that came compressed has to fit into a letter whatever its size.
+        "message.max.bytes": _LARGEST_REQUEST,
         # The broker asks to try again while it still ends the transaction before this one, as it
         # does for each that follows at once: by default that costs 100 ms every time.
         "retry.backoff.ms": 10,

@@ -16,6 +16,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from kedge.streams.clients import Options, admin, consumer
+from kedge.streams.messages import Incoming, incoming
 
 _TIMEOUT = 30.0
 
@@ -23,14 +24,20 @@ _TIMEOUT = 30.0
 class CommittedLog:
     """One partition, from its start or from an offset. Of a compacted topic, `dict` is the table.
 
+    Args:
+        kafka: librdkafka options.
+        topic: where to read.
+        partition: of the topic.
+        start: the offset to start at; where it is gone, the first that is left.
+
     >>> with CommittedLog(kafka, "kedge.releases", 0) as log:  # doctest: +SKIP
     ...     table = dict(log.news())
     """
 
     def __init__(self, kafka: Options, topic: str, partition: int, start: int = 0) -> None:
         self._admin = admin(kafka)
-        # From 0, or the first that is left: asking for the beginning costs half a second, as
-        # librdkafka asks before it knows whom.
+        # By number: asking for the beginning costs half a second, as librdkafka asks before it
+        # knows whom.
         self._where = TopicPartition(topic, partition, start)
         # The group is never joined and nothing is committed: librdkafka wants a name.
         self._consumer: Consumer = consumer(kafka, "kedge.reader", enable_partition_eof=True)
@@ -61,6 +68,15 @@ class CommittedLog:
         Raises:
             KafkaException: the broker does not answer, or a transaction does not end.
         """
+        for message in self.arrivals():
+            yield message.key or b"", message.value
+
+    def arrivals(self) -> Iterator[Incoming]:
+        """As `news`, each message whole.
+
+        Raises:
+            KafkaException: the broker does not answer, or a transaction does not end.
+        """
         end = self._end()
         patience = time.monotonic() + _TIMEOUT
         while self._position < end:
@@ -68,7 +84,7 @@ class CommittedLog:
                 error = message.error()
                 if error is None:
                     self._position = int(message.offset() or 0) + 1
-                    yield message.key() or b"", message.value()
+                    yield incoming(message)
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                     # Ends behind transaction markers, which are no messages.
                     self._position = max(self._position, int(message.offset() or 0))

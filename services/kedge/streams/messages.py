@@ -10,6 +10,9 @@ from confluent_kafka import Message
 from kedge.contracts import Topics, encode
 from kedge.streams.accounts import Accounts
 
+_LONGEST_DETAIL = 1000
+"""Characters: names in a message, which a detail quotes, may be megabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -69,13 +72,13 @@ def dead_letter(
         service: who gave it up.
         message: what could not be processed.
         reason: a code of the documented list (`docs/dead-letters.md`).
-        detail: what exactly was wrong, for a person.
+        detail: what exactly was wrong, for a person; cut if it is very long.
         rows: predictions in it, where that can be known.
     """
     record = {
         "service": service,
         "reason": reason,
-        "detail": detail,
+        "detail": detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…",
         "topic": message.topic,
         "partition": message.partition,
         "offset": message.offset,

@@ -11,8 +11,8 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("profiler", "monitor", "alerting")
-"""Services that remember something, in a compacted topic partitioned like their input."""
+STATEFUL = ("profiler", "monitor", "alerting", "deadletters")
+"""Who remembers something, in a compacted topic partitioned like the input."""
 
 _TIMEOUT = 30.0
 _STATE_SEGMENT = 16 * 1024 * 1024
