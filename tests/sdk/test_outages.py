@@ -5,7 +5,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from arrivals import until
-from kedge.sdk import sender
+from kedge.sdk import delivery
 from kedge.sdk.connection import new_producer
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
@@ -92,7 +92,7 @@ class FailsOnce:
 
 
 def test_a_client_with_a_fatal_error_is_replaced(make_logger, predictions, monkeypatch):
-    monkeypatch.setattr(sender, "new_producer", FailsOnce)
+    monkeypatch.setattr(delivery, "new_producer", FailsOnce)
     monkeypatch.setattr(FailsOnce, "made", 0)
     log = make_logger(batch_rows=10)
     first = [log.prediction({"x": number}, 1) for number in range(30)]
@@ -105,7 +105,7 @@ def test_a_client_with_a_fatal_error_is_replaced(make_logger, predictions, monke
 
 
 def test_missing_topics_are_said(make_logger, monkeypatch, caplog):
-    monkeypatch.setattr(sender, "_PATIENCE", 0.1)
+    monkeypatch.setattr(delivery, "_PATIENCE", 0.1)
     with caplog.at_level(logging.WARNING, "kedge.sdk"):
         log = make_logger(topic_prefix="nobody.made.these")
         log.prediction({"x": 1}, 1)
