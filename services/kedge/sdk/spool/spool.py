@@ -69,7 +69,8 @@ class Spool:
         self._made = 0
         self._ahead: Kept | None = None
         self._elsewhere = 0
-        self._measured = -_MEASURE
+        self._measured = 0.0
+        self._full = False
         self.written = 0
         """Bytes that this logger has written."""
         self.waiting = 0
@@ -85,11 +86,13 @@ class Spool:
 
     def room(self, message: Message) -> bool:
         """Whether the message may be kept within the bound."""
-        needed = self._used() + size(message)
-        if needed + self._elsewhere <= self._most:
-            return True
-        self._measure()
-        return needed + self._elsewhere <= self._most
+        needed = size(message)
+        if self._begins_file(needed) and not self._full:
+            self._measure()
+        if self._above(needed) and time.monotonic() >= self._measured + _MEASURE:
+            self._measure()
+        self._full = self._above(needed)
+        return not self._full
 
     def keep(self, message: Message) -> bool:
         """Write a message; False if the disk does not take it."""
@@ -210,28 +213,33 @@ class Spool:
             claim.release()
         self._segments, self._adopted, self._own = [], [], None
 
-    def _used(self) -> int:
-        return sum(segment.size for segment in self._segments)
+    def _above(self, needed: int) -> bool:
+        """Whether so many bytes more would be above the bound."""
+        here = sum(segment.size for segment in self._segments)
+        return here + self._elsewhere + needed > self._most
+
+    def _begins_file(self, needed: int) -> bool:
+        current = self._current
+        return current is None or (current.size > 0 and current.size + needed > self._segment_bytes)
 
     def _next_segment(self) -> Segment | None:
         return next((each for each in self._segments if each.cursor < each.size), None)
 
     def _writable(self, needed: int) -> Segment:
         """The segment to append to; a new one where there is none with room for `needed` bytes."""
-        current = self._current
-        if current is not None and current.size and current.size + needed > self._segment_bytes:
-            self._current = None
-            current.seal()
-            if current.drained:
-                self._delete(current)
-        if self._current is None:
+        if self._begins_file(needed):
+            current, self._current = self._current, None
+            if current is not None:
+                current.seal()
+                if current.drained:
+                    self._delete(current)
             if self._own is None:
                 self._own = Claim.fresh(self._folder)
-            self._measure()
             self._made += 1
             path = self._own.path / f"{self._made:08d}{SUFFIX}"
             self._current = Segment.new(path, self.written)
             self._segments.append(self._current)
+        assert self._current is not None
         return self._current
 
     def _delete(self, segment: Segment) -> None:
@@ -259,10 +267,8 @@ class Spool:
         return []
 
     def _measure(self) -> None:
-        """See what others have in the folder; not again and again while it is full."""
-        if (now := time.monotonic()) < self._measured + _MEASURE:
-            return
-        self._measured = now
+        """See what others have in the folder."""
+        self._measured = time.monotonic()
         total = 0
         for path in self._others():
             with contextlib.suppress(OSError):
