@@ -1,12 +1,19 @@
+import contextlib
 import logging
+import os
+import socket
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from arrivals import until
+from kedge.contracts import Topics, decode_predictions
 from kedge.sdk import delivery
 from kedge.sdk.connection import new_producer
+from services import committed
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
 
@@ -52,6 +59,40 @@ def test_a_broker_that_comes_late_gets_everything(make_logger, late_broker, pred
     assert set(predictions.rows()) == set(ids)
     assert log.counts.delivered == 1000
     assert log.counts.dropped == 0
+
+
+def cut(port):
+    """End every connection of this process to a port, as a network would that fails."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.is_socket():
+                # The descriptor is librdkafka's: this closes no more than a copy.
+                with socket.socket(fileno=os.dup(int(entry.name))) as end:
+                    if end.getpeername()[1] == port:
+                        end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets are found in /proc")
+@pytest.mark.parametrize("spooled", [False, True])
+def test_connections_that_are_cut_cost_nothing(make_logger, kafka, settings, tmp_path, spooled):
+    log = make_logger(spool=tmp_path / "spool" if spooled else None, batch_rows=20)
+    port = int(kafka["bootstrap.servers"].split(",")[0].rsplit(":", 1)[1])
+    ids = []
+    for _ in range(5):
+        before = log.counts.delivered
+        ids += [log.prediction({"x": number}, 1) for number in range(1000)]
+        until(lambda before=before: log.counts.delivered > before)
+        cut(port)
+    assert log.flush(60)
+    logged = set(ids)
+    found = [
+        name
+        for value in committed(kafka, Topics(settings.topic_prefix).predictions)
+        for name in decode_predictions(value).ids
+        if name in logged
+    ]
+    assert sorted(found) == sorted(ids)
+    assert (log.counts.delivered, log.counts.dropped) == (5000, 0)
 
 
 def test_a_message_that_the_broker_does_not_take_in_time_is_counted(make_logger):
