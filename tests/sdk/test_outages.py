@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from arrivals import until
 from kedge.contracts import Topics, decode_predictions
-from kedge.sdk import delivery
+from kedge.sdk import backlog, delivery
 from kedge.sdk.connection import new_producer
 from services import committed
 
@@ -143,6 +143,20 @@ def test_a_client_with_a_fatal_error_is_replaced(make_logger, predictions, monke
     assert FailsOnce.made == 2
     assert set(predictions.rows()) == set(ids)
     assert log.counts.delivered == 130
+
+
+def test_with_a_spool_such_a_client_costs_nothing(make_logger, predictions, monkeypatch, tmp_path):
+    monkeypatch.setattr(delivery, "new_producer", FailsOnce)
+    monkeypatch.setattr(FailsOnce, "made", 0)
+    monkeypatch.setattr(backlog, "_LOOK", 0.1)
+    log = make_logger(batch_rows=10, spool=tmp_path / "spool")
+    ids = [log.prediction({"x": number}, 1) for number in range(130)]
+    until(lambda: log.counts.delivered == 130)
+    assert FailsOnce.made == 2
+    # What was on its way when the client failed may have arrived before.
+    assert {name for batch in predictions.batches() for name in batch.ids} == set(ids)
+    assert log.close(30)
+    assert log.counts.dropped == 0
 
 
 def test_missing_topics_are_said(make_logger, monkeypatch, caplog):

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 
 import numpy as np
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from arrivals import RELEASE, until
 from kedge import KedgeError, PredictionLogger
+from kedge.sdk import backlog
 from kedge.sdk.spool import Spool, segments
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
@@ -204,6 +207,39 @@ def test_a_full_spool_drops_the_newest_and_says_so(
     assert last.producer.sequence + last.rows == kept + 1
     assert last.producer.dropped == log.counts.spool_full
     assert any("the spool is full" in line for line in caplog.messages)
+
+
+def test_what_the_client_gave_up_is_tried_again(
+    make_logger, late_broker, predictions, folder, monkeypatch
+):
+    monkeypatch.setattr(backlog, "_LOOK", 0.1)
+    log = make_logger(
+        kafka={"bootstrap.servers": late_broker.address, "message.timeout.ms": 300},
+        spool=folder,
+        batch_rows=10,
+    )
+    ids = [log.prediction({"x": number}, 1) for number in range(100)]
+    until(lambda: any(segment.failed for segment in log._sender._disk._spool._segments))
+    late_broker.appear()
+    until(lambda: log.counts.delivered == 100)
+    assert {name for batch in predictions.batches() for name in batch.ids} == set(ids)
+    assert log.close(30)
+    assert log.counts.dropped == 0
+    assert not list(folder.iterdir())
+
+
+def test_what_no_broker_will_take_is_lost_and_not_kept(make_logger, kafka, folder):
+    prefix = f"t{uuid.uuid4().hex[:12]}"
+    topic = NewTopic(f"{prefix}.predictions", 1, 1, config={"max.message.bytes": "2000"})
+    admin = AdminClient(kafka)
+    admin.create_topics([topic])[topic.topic].result(30)
+    log = make_logger(spool=folder, topic_prefix=prefix, kafka=kafka | {"compression.type": "none"})
+    log.prediction({f"x{number}": number for number in range(500)}, 1)
+    assert log.flush(60)
+    log.prediction({"x": 1}, 1)
+    assert log.close(30)
+    assert (log.counts.undelivered, log.counts.delivered, log.counts.spooled) == (1, 1, 0)
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("blocked", ["a file in its place", "no space"])

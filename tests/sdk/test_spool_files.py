@@ -109,6 +109,23 @@ def test_the_next_spool_hands_out_what_was_not_done(written, done, segment):
         assert not list(Path(folder).iterdir())
 
 
+def test_a_torn_end_is_passed_over_and_said(tmp_path):
+    dead = Spool(tmp_path, MOST, pytest.fail)
+    for number in range(3):
+        dead.keep(message(number))
+    dead.abandon()
+    (path,) = tmp_path.glob("*/*" + segments.SUFFIX)
+    os.truncate(path, path.stat().st_size - 1)
+    noted = []
+    heir = Spool(tmp_path, MOST, noted.append)
+    heir.adopt()
+    assert drained(heir) == [message(0), message(1)]
+    heir.close()
+    (said,) = noted
+    assert f"{size(message(2)) - 1} bytes at the end of {path} are torn" in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_came_back_is_handed_out_again(tmp_path):
     spool = Spool(tmp_path, MOST, pytest.fail)
     for number in range(3):

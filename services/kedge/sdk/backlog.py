@@ -10,11 +10,13 @@ from pathlib import Path
 from confluent_kafka import KafkaError
 
 from kedge.sdk.delivery import Delivery
+from kedge.sdk.events import Pause
 from kedge.sdk.messages import Message
 from kedge.sdk.spool import Kept, Spool
 from kedge.sdk.tally import Tally
 
 _LOOK = 5.0
+_AT_ONCE = 500
 # No broker will ever take these; whatever else comes back is tried again.
 _REFUSED = frozenset(
     {
@@ -31,9 +33,10 @@ _REFUSED = frozenset(
 class Backlog:
     """A spool and what is counted of it; by the background thread, but for `exists`."""
 
-    def __init__(self, folder: Path, most: int, tally: Tally) -> None:
+    def __init__(self, folder: Path, most: int, tally: Tally, pause: Pause) -> None:
         self._spool = Spool(folder, most, tally.disk_trouble)
         self._tally = tally
+        self._pause = pause
         self._next_look = -math.inf
 
     def room(self, message: Message) -> bool:
@@ -65,13 +68,17 @@ class Backlog:
         return kept
 
     def pump(self, delivery: Delivery) -> None:
-        """Send what lies on disk, as far as librdkafka has room."""
-        while (kept := self._spool.peek()) is not None:
+        """Send what lies on disk, as far as librdkafka has room: some of it, for events wait too."""
+        for _ in range(_AT_ONCE):
+            kept = self._spool.peek()
+            if kept is None:
+                return
             # It counts as out before anything can be heard of it.
             self._spool.advance()
             if not delivery.offer(kept.message, functools.partial(self._settled, kept)):
                 self._spool.put_back(kept)
                 return
+            self._pause()
 
     def look(self) -> None:
         """Once in a while: adopt what the dead left, hand out again what came back."""

@@ -64,7 +64,7 @@ class Sender:
         self._limits = limits
         self._tally = tally
         self._courtesy = Courtesy()
-        self._disk = None if spool is None else Backlog(*spool, tally)
+        self._disk = None if spool is None else Backlog(*spool, tally, self._courtesy.give_way)
         self._messages = Messages(
             topics,
             environment,

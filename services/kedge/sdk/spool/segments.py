@@ -21,10 +21,11 @@ class Segment:
         cursor: where the next record to be handed out begins.
         out: records that were handed out and of which nothing was heard yet.
         failed: records that came back and have to be handed out again.
+        torn: bytes behind the last whole record, once `peek` has come there.
         base: bytes that this process had written to earlier segments; of its own segments only.
     """
 
-    __slots__ = ("_file", "_open_end", "base", "cursor", "failed", "out", "path", "size")
+    __slots__ = ("_file", "_open_end", "base", "cursor", "failed", "out", "path", "size", "torn")
 
     def __init__(self, path: Path, size: int, base: int | None) -> None:
         self.path = path
@@ -33,6 +34,7 @@ class Segment:
         self.cursor = 0
         self.out = 0
         self.failed = 0
+        self.torn = 0
         self._file: int | None = None
         self._open_end = False
 
@@ -103,7 +105,7 @@ class Segment:
         while self.cursor < self.size:
             record = record_at(self._opened(), self.cursor, self.size)
             if record is None:
-                self.cursor = self.size
+                self.torn, self.cursor = self.size - self.cursor, self.size
             elif record.done:
                 self.cursor = record.end
             else:

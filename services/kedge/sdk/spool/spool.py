@@ -127,6 +127,9 @@ class Spool:
                 self._note(str(error))
                 segment.cursor, segment.failed = segment.size, 1
                 continue
+            if segment.torn:
+                self._note(f"{segment.torn} bytes at the end of {segment.path} are torn: left out")
+                segment.torn = 0
             if record is not None:
                 self._ahead = Kept(record.message, segment, segment.cursor, record.end)
             elif segment.drained:
