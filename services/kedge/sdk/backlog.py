@@ -16,6 +16,7 @@ from kedge.sdk.spool import Kept, Spool
 from kedge.sdk.tally import Tally
 
 _LOOK = 5.0
+# Events wait in the queue meanwhile.
 _AT_ONCE = 500
 # No broker will ever take these; whatever else comes back is tried again.
 _REFUSED = frozenset(
@@ -68,7 +69,7 @@ class Backlog:
         return kept
 
     def pump(self, delivery: Delivery) -> None:
-        """Send what lies on disk, as far as librdkafka has room: some of it, for events wait too."""
+        """Send some of what lies on disk, as far as librdkafka has room."""
         for _ in range(_AT_ONCE):
             kept = self._spool.peek()
             if kept is None:
