@@ -198,8 +198,8 @@ def test_a_full_spool_drops_the_newest_and_says_so(
     late_broker.appear()
     assert log.flush(60)
     rows = predictions.rows()
-    # A small message may have found room where a larger one had not.
-    assert set(ids[: kept - 10]) < set(rows) < set(ids)
+    # Near the end a small message may have found room where a larger one had not.
+    assert set(ids[: kept // 2]) < set(rows) < set(ids)
     assert log.counts.delivered == kept == len(rows)
     # There is room again, and the next message tells what is missing.
     log.prediction({"x": 1}, 1)
