@@ -123,8 +123,9 @@ class Profiler:
                 yield self._give_up(message, "unreadable", str(error), 0)
                 continue
             name = identity(predictions)
-            # What was given up is not remembered: as a replay it has another chance.
-            if counted.seen(name, message.timestamp):
+            # What was given up is not remembered: as a replay it has another chance. Reports of
+            # drops have no predictions, and are all alike.
+            if predictions.rows and counted.seen(name, message.timestamp):
                 accounts.received(partition, offset, predictions, "rows_duplicate")
                 continue
             try:
@@ -134,7 +135,8 @@ class Profiler:
                 yield self._give_up(message, error.reason, str(error), predictions.rows)
                 continue
             self._count(deltas, message, predictions, release.reference)
-            counted.remember(name, message.timestamp, offset)
+            if predictions.rows:
+                counted.remember(name, message.timestamp, offset)
             accounts.received(partition, offset, predictions, "rows_profiled")
         # The monitor sees a model's windows in the order of time, so that none is closed by its
         # own micro-batch.

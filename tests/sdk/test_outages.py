@@ -1,12 +1,19 @@
+import contextlib
 import logging
+import os
+import socket
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from arrivals import until
-from kedge.sdk import sender
+from kedge.contracts import Topics, decode_predictions
+from kedge.sdk import backlog, delivery
 from kedge.sdk.connection import new_producer
+from services import committed
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
 
@@ -54,6 +61,40 @@ def test_a_broker_that_comes_late_gets_everything(make_logger, late_broker, pred
     assert log.counts.dropped == 0
 
 
+def cut(port):
+    """End every connection of this process to a port, as a network would that fails."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.is_socket():
+                # The descriptor is librdkafka's: this closes no more than a copy.
+                with socket.socket(fileno=os.dup(int(entry.name))) as end:
+                    if end.getpeername()[1] == port:
+                        end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets are found in /proc")
+@pytest.mark.parametrize("spooled", [False, True])
+def test_connections_that_are_cut_cost_nothing(make_logger, kafka, settings, tmp_path, spooled):
+    log = make_logger(spool=tmp_path / "spool" if spooled else None, batch_rows=20)
+    port = int(kafka["bootstrap.servers"].split(",")[0].rsplit(":", 1)[1])
+    ids = []
+    for _ in range(5):
+        before = log.counts.delivered
+        ids += [log.prediction({"x": number}, 1) for number in range(1000)]
+        until(lambda before=before: log.counts.delivered > before)
+        cut(port)
+    assert log.flush(60)
+    logged = set(ids)
+    found = [
+        name
+        for value in committed(kafka, Topics(settings.topic_prefix).predictions)
+        for name in decode_predictions(value).ids
+        if name in logged
+    ]
+    assert sorted(found) == sorted(ids)
+    assert (log.counts.delivered, log.counts.dropped) == (5000, 0)
+
+
 def test_a_message_that_the_broker_does_not_take_in_time_is_counted(make_logger):
     log = make_logger(kafka=NOWHERE | {"message.timeout.ms": 200})
     for number in range(10):
@@ -92,7 +133,7 @@ class FailsOnce:
 
 
 def test_a_client_with_a_fatal_error_is_replaced(make_logger, predictions, monkeypatch):
-    monkeypatch.setattr(sender, "new_producer", FailsOnce)
+    monkeypatch.setattr(delivery, "new_producer", FailsOnce)
     monkeypatch.setattr(FailsOnce, "made", 0)
     log = make_logger(batch_rows=10)
     first = [log.prediction({"x": number}, 1) for number in range(30)]
@@ -104,8 +145,22 @@ def test_a_client_with_a_fatal_error_is_replaced(make_logger, predictions, monke
     assert log.counts.delivered == 130
 
 
+def test_with_a_spool_such_a_client_costs_nothing(make_logger, predictions, monkeypatch, tmp_path):
+    monkeypatch.setattr(delivery, "new_producer", FailsOnce)
+    monkeypatch.setattr(FailsOnce, "made", 0)
+    monkeypatch.setattr(backlog, "_LOOK", 0.1)
+    log = make_logger(batch_rows=10, spool=tmp_path / "spool")
+    ids = [log.prediction({"x": number}, 1) for number in range(130)]
+    until(lambda: log.counts.delivered == 130)
+    assert FailsOnce.made == 2
+    # What was on its way when the client failed may have arrived before.
+    assert {name for batch in predictions.batches() for name in batch.ids} == set(ids)
+    assert log.close(30)
+    assert log.counts.dropped == 0
+
+
 def test_missing_topics_are_said(make_logger, monkeypatch, caplog):
-    monkeypatch.setattr(sender, "_PATIENCE", 0.1)
+    monkeypatch.setattr(delivery, "_PATIENCE", 0.1)
     with caplog.at_level(logging.WARNING, "kedge.sdk"):
         log = make_logger(topic_prefix="nobody.made.these")
         log.prediction({"x": 1}, 1)

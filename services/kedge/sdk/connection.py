@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _DEFAULTS: dict[str, Any] = {
     "log_level": 2,
 }
 _LARGEST_MESSAGE = 1_000_000
+_SPOOL_BYTES = 256 * 1024 * 1024
+_LEAST_SPOOL = 64 * 1024
 
 
 def kafka_options(given: Options | None) -> dict[str, Any]:
@@ -76,6 +79,32 @@ def environment(given: str | None) -> str:
     if not isinstance(tag, str) or not tag:
         raise KedgeError(f"environment is {tag!r}, where a name such as 'production' is due")
     return tag
+
+
+def spool(folder: str | Path | None, most: int | None) -> tuple[Path, int] | None:
+    """Where messages are kept and how many bytes; None where they are not.
+
+    From the arguments, else from `KEDGE_SPOOL` and `KEDGE_SPOOL_BYTES`.
+
+    Raises:
+        KedgeError: the folder or the number can't be.
+    """
+    if folder is None:
+        folder = os.environ.get("KEDGE_SPOOL") or None
+    if most is None:
+        text = os.environ.get("KEDGE_SPOOL_BYTES") or str(_SPOOL_BYTES)
+        most = int(text) if text.isascii() and text.isdigit() else -1
+    if not isinstance(most, int) or most < _LEAST_SPOOL:
+        raise KedgeError(
+            f"spool_bytes (KEDGE_SPOOL_BYTES) is too small or no number: {_LEAST_SPOOL} bytes or "
+            "more are due"
+        )
+    if folder is None:
+        return None
+    if not isinstance(folder, str | Path) or not str(folder):
+        raise KedgeError(f"spool is {folder!r}, where the path of a folder is due")
+    # Where the process will be in an hour is not where it is now.
+    return Path(folder).absolute(), most
 
 
 def new_producer(kafka: Options, note: Callable[[str], object]) -> Producer:

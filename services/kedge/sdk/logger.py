@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -53,6 +54,12 @@ class PredictionLogger:
             message is larger than nine tenths of librdkafka's `message.max.bytes`.
         linger: seconds for which events are gathered into a message.
         exit_timeout: seconds that the end of the process waits for delivery.
+        spool: folder in which messages are kept until the broker has them, so that a process that
+            is killed loses none: the next logger with that folder sends them. Any number of loggers
+            and processes may share it. `KEDGE_SPOOL` by default; where that is not set, nothing is
+            written to disk.
+        spool_bytes: most bytes in that folder; when it is full the newest messages are dropped and
+            counted. `KEDGE_SPOOL_BYTES` or 256 MiB by default.
 
     Raises:
         KedgeError: the configuration is wrong. A broker that is away is no error: it is waited for.
@@ -69,6 +76,8 @@ class PredictionLogger:
         batch_rows: int = 500,
         linger: float = 0.05,
         exit_timeout: float = 5.0,
+        spool: str | Path | None = None,
+        spool_bytes: int | None = None,
     ) -> None:
         self._limits = Limits.checked(queue_events, batch_rows, linger, exit_timeout)
         self._source = source
@@ -76,8 +85,10 @@ class PredictionLogger:
         self._topics = connection.topics(topic_prefix)
         self._environment = connection.environment(environment)
         connection.check(self._kafka, source, self._environment)
+        self._spool = connection.spool(spool, spool_bytes)
         self._limit = queue_events
-        self.after_fork()
+        self._sender = self._begun()
+        self._sender.recover()
         lifetimes.enter(self)
 
     def prediction(
@@ -270,14 +281,14 @@ class PredictionLogger:
 
         Returns:
             False if something could not be delivered within `timeout` seconds: it is then counted
-            as undelivered.
+            as undelivered, or as spooled if it lies on disk.
         """
         self._limit = _CLOSED
         lifetimes.leave(self)
         before = self._sender.counts().undelivered
         self._sender.stop(timeout)
         after = self._sender.counts()
-        return after.pending == 0 and after.undelivered == before
+        return after.pending == after.spooled == 0 and after.undelivered == before
 
     def __enter__(self) -> Self:
         return self
@@ -292,19 +303,25 @@ class PredictionLogger:
 
     def after_fork(self) -> None:
         """Begin with an empty queue, new names and a new producer id."""
-        self._names = Names()
-        self._tally = Tally()
-        self._sender = Sender(
-            self._kafka,
-            self._topics,
-            self._environment,
-            self._limits,
-            self._tally,
-        )
+        self._sender.abandon()
+        self._sender = self._begun()
 
     def at_exit(self) -> None:
         """Send what is queued, in bounded time."""
         self.close(self._limits.exit_timeout)
+
+    def _begun(self) -> Sender:
+        self._names = Names()
+        self._tally = Tally()
+        return Sender(
+            source=self._source,
+            kafka=self._kafka,
+            topics=self._topics,
+            environment=self._environment,
+            limits=self._limits,
+            tally=self._tally,
+            spool=self._spool,
+        )
 
     def _put_frame(self, frame: Frame) -> None:
         timed = frame.event_times != NO_TIME

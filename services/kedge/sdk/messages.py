@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kedge.contracts import Producer, Topics, encode, encode_batch
+from kedge.contracts import PredictionBatch, Producer, Topics, encode, encode_batch
 from kedge.contracts.values import plain
 from kedge.sdk.events import Outcome, Pause, Rows
+from kedge.sdk.releases import LiveRelease
 from kedge.sdk.tally import Kind, Tally
 
 _LONGEST = 2**63
@@ -43,18 +44,28 @@ class Messages:
     """
 
     def __init__(
-        self, topics: Topics, environment: str, largest: int, tally: Tally, pause: Pause
+        self,
+        topics: Topics,
+        environment: str,
+        largest: int,
+        tally: Tally,
+        *,
+        pause: Pause,
+        room: Callable[[Message], bool],
     ) -> None:
         self._topics = topics
         self._environment = environment
         self._largest = largest
         self._tally = tally
         self._pause = pause
+        self._room = room
         self._producers: dict[Kind, str] = {
             "prediction": str(uuid.uuid4()),
             "outcome": str(uuid.uuid4()),
         }
         self._sequences: dict[Kind, int] = {"prediction": 0, "outcome": 0}
+        # How many dropped predictions the last message told of.
+        self._told = 0
 
     def of_rows(self, rows: Rows) -> Iterator[Message]:
         """The messages that predictions of one release take."""
@@ -85,21 +96,22 @@ class Messages:
         if len(value) > self._largest:
             self._tally.drop("outcome", "oversized", 1)
             return
-        self._sequences["outcome"] += 1
-        yield Message(self._topics.outcomes, outcome.id.encode(), value, "outcome", 1)
+        yield from self._numbered(
+            Message(self._topics.outcomes, outcome.id.encode(), value, "outcome", 1)
+        )
 
     def _halved(self, rows: Rows) -> Iterator[Message]:
         problem = None
+        producer = self._numbering()
         try:
-            value = encode_batch(rows.batch(self._environment, self._numbering(), self._pause))
+            value = encode_batch(rows.batch(self._environment, producer, self._pause))
         except Exception as error:  # noqa: BLE001 - the caller's values may do anything
             problem = error
         else:
             if len(value) <= self._largest:
-                self._sequences["prediction"] += rows.rows
-                # A message sent again has to come to the partition where it is remembered.
-                key = self._producers["prediction"].encode()
-                yield Message(self._topics.predictions, key, value, "prediction", rows.rows)
+                for numbered in self._numbered(self._of_batch(value, rows.rows)):
+                    self._told = producer.dropped
+                    yield numbered
                 return
         if rows.rows > 1:
             half = rows.rows // 2
@@ -109,6 +121,44 @@ class Messages:
             self._tally.drop("prediction", "oversized", 1)
         else:
             self._tally.drop("prediction", "unencodable", 1, said(problem))
+
+    @property
+    def untold(self) -> bool:
+        """Whether predictions were dropped of which no message has told."""
+        return self._tally.unnumbered("prediction") > self._told
+
+    def of_drops(self, release: LiveRelease) -> Iterator[Message]:
+        """A message without predictions, that tells how many were dropped; if there is room.
+
+        Raises:
+            ValueError: the release can't stand in a message.
+        """
+        producer = self._numbering()
+        empty = PredictionBatch(
+            release.tags(self._environment),
+            (),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.float32),
+            (),
+            producer=producer,
+        )
+        message = self._of_batch(encode_batch(empty), 0)
+        if self._room(message):
+            self._told = producer.dropped
+            yield message
+
+    def _of_batch(self, value: bytes, rows: int) -> Message:
+        # A message sent again has to come to the partition where it is remembered.
+        key = self._producers["prediction"].encode()
+        return Message(self._topics.predictions, key, value, "prediction", rows)
+
+    def _numbered(self, message: Message) -> Iterator[Message]:
+        """The message, unless there is no room for it: what it has is then dropped."""
+        if not self._room(message):
+            self._tally.drop(message.kind, "spool_full", message.events)
+            return
+        self._sequences[message.kind] += message.events
+        yield message
 
     def _numbering(self, kind: Kind = "prediction") -> Producer:
         return Producer(self._producers[kind], self._sequences[kind], self._tally.unnumbered(kind))

@@ -8,35 +8,33 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError
 
 from kedge.contracts import Topics
 from kedge.sdk import lifetimes
-from kedge.sdk.connection import Options, largest_message, new_producer
+from kedge.sdk.backlog import Backlog
+from kedge.sdk.connection import Options, largest_message
 from kedge.sdk.courtesy import Courtesy
+from kedge.sdk.delivery import Delivery
 from kedge.sdk.events import Frame, Outcome, Single, Singles
+from kedge.sdk.flushes import Flush, Flushes
+from kedge.sdk.follower import NoReleaseError
 from kedge.sdk.limits import Limits
 from kedge.sdk.messages import Message, Messages, said
+from kedge.sdk.releases import Source
 from kedge.sdk.tally import Counts, Kind, Tally
 
 _log = logging.getLogger("kedge.sdk")
 
 _IDLE_TICK = 1.0
 _POLL = 0.02
-_RETRY = 0.05
-_PATIENCE = 30.0
+_TELL_AFTER = 10.0
 
 
-@dataclass(eq=False, slots=True)
-class _Flush:
-    """Stands in the queue behind what is to be delivered first."""
-
-    done: threading.Event = field(default_factory=threading.Event)
-    behind: int = 0
-    rows = 0
+def _any(_message: Message) -> bool:
+    return True
 
 
 class Sender:
@@ -48,22 +46,32 @@ class Sender:
 
     def __init__(
         self,
+        *,
+        source: Source,
         kafka: Options,
         topics: Topics,
         environment: str,
         limits: Limits,
         tally: Tally,
+        spool: tuple[Path, int] | None,
     ) -> None:
-        self.queue: deque[Single | Frame | Outcome | _Flush] = deque()
+        self.queue: deque[Single | Frame | Outcome | Flush] = deque()
         self.asleep = True
         # What the queue holds beyond one event an entry.
         self.surplus = 0
+        self._source = source
         self._kafka = kafka
         self._limits = limits
         self._tally = tally
         self._courtesy = Courtesy()
+        self._disk = None if spool is None else Backlog(*spool, tally, self._courtesy.give_way)
         self._messages = Messages(
-            topics, environment, largest_message(kafka), tally, self._courtesy.give_way
+            topics,
+            environment,
+            largest_message(kafka),
+            tally,
+            pause=self._courtesy.give_way,
+            room=_any if self._disk is None else self._disk.room,
         )
         # Reentrant: a signal handler may log while its own thread is in here.
         self._lock = threading.RLock()
@@ -76,18 +84,15 @@ class Sender:
         self._finished = False
         # By the background thread only.
         self._taken = 0
-        self._delivered = 0
-        self._sent = 0
-        # When each message was handed to librdkafka, in that order.
-        self._on_the_way: dict[int, float] = {}
-        self._flushes: list[_Flush] = []
+        self._flushes = Flushes(self._disk)
+        self._untold_since = math.inf
 
     @property
     def queued(self) -> int:
         """Events in the queue."""
         return len(self.queue) + self.surplus
 
-    def put(self, entry: Frame | Outcome | _Flush) -> None:
+    def put(self, entry: Frame | Outcome | Flush) -> None:
         """Append what is not a single prediction."""
         with self._lock:
             self.surplus += entry.rows - 1
@@ -103,6 +108,11 @@ class Sender:
         with contextlib.suppress(RuntimeError):  # it is ringing already
             self._bell.release()
 
+    def recover(self) -> None:
+        """Begin at once, if there may be messages that others left on disk."""
+        if self._disk is not None and self._disk.exists():
+            self.wake()
+
     def flush(self, timeout: float) -> bool:
         """Wait until what was put before is delivered or given up."""
         if self._thread is None and not self.queue:
@@ -111,7 +121,7 @@ class Sender:
             return False
         if self._finished:
             return not self.queue
-        flush = _Flush()
+        flush = Flush()
         self.put(flush)
         self.wake()
         return flush.done.wait(timeout)
@@ -132,14 +142,12 @@ class Sender:
         """What became of the events so far."""
         with self._lock:
             accepted = self._taken + self.queued
-        drops = self._tally.by_reason()
-        lost = sum(drops.get(reason, 0) for reason in ("oversized", "unencodable", "undelivered"))
-        return Counts(
-            accepted=accepted,
-            delivered=self._delivered,
-            pending=max(0, accepted - self._delivered - lost),
-            **drops,
-        )
+        return self._tally.counts(accepted)
+
+    def abandon(self) -> None:
+        """Let go of the parent's files in a forked child."""
+        if self._disk is not None:
+            self._disk.abandon()
 
     def _start(self) -> None:
         with self._lock:
@@ -158,72 +166,80 @@ class Sender:
         lifetimes.tell_end_in_workers()
 
     def _run(self) -> None:
-        # Nothing but this frame holds the producer: in a forked child the frame stays as it was
-        # for ever, so that the parent's client is not torn down there.
-        producer = self._open()
+        # Nothing but this frame holds the client: in a forked child the frame stays as it was for
+        # ever, so that the parent's client is not torn down there.
+        delivery = Delivery(self._kafka, self._tally)
         while not (self._stopping and not self.queue):
-            self._rest(producer)
+            self._rest(delivery)
             try:
                 while self.queue:
-                    producer = self._work(producer)
+                    self._work(delivery)
+                if self._disk is not None:
+                    self._disk.look()
+                self._tell_drops(delivery)
             except Exception:  # noqa: BLE001 - the thread outlives what nobody thought of
                 _log.exception("a batch could not be sent")
-            producer.poll(0)
-            self._settle()
-            self._report()
-        while self._on_the_way and not self._expired():
-            producer.poll(_POLL)
-            self._settle()
-        self._give_up(producer)
-        self._settle()
-        with lifetimes.changing_clients():
-            del producer
+            self._listen(delivery)
+            self._report(delivery)
+        self._untold_since = -math.inf
+        self._tell_drops(delivery)
+        self._listen(delivery)
+        while (delivery.busy or self._backlog) and not self._expired():
+            delivery.poll(_POLL)
+            self._listen(delivery)
+        delivery.give_up()
+        self._flushes.settle(delivery)
+        delivery.close()
+        if self._disk is not None:
+            self._disk.close()
         self._finished = True
         self._tally.report(last=True)
 
-    def _open(self) -> Producer:
-        """A producer, as soon as the machine has what it takes; the options are known as good."""
-        while True:
-            try:
-                return new_producer(self._kafka, self._tally.trouble)
-            except KafkaException as error:
-                self._tally.trouble(said(error))
-                self._tally.report()
-                time.sleep(_IDLE_TICK)
+    @property
+    def _backlog(self) -> bool:
+        return self._disk is not None and self._disk.waits()
 
-    def _rest(self, producer: Producer) -> None:
+    def _rest(self, delivery: Delivery) -> None:
         """Let events gather; sleep soundly while there are none."""
         if self._stopping:
             return
         if self._flushes:
-            producer.poll(_POLL)
+            delivery.poll(_POLL)
             return
-        if not self.queue and not self._on_the_way:
+        if self._backlog:
+            delivery.wait_for_room()
+            return
+        if not self.queue and not delivery.busy:
             self.asleep = True
             # Whoever appended before it could see that has rung no bell.
             if not self.queue:
                 self._bell.acquire(timeout=_IDLE_TICK)
             self.asleep = False
-        if self.queue or self._on_the_way:
+        if self.queue or delivery.busy:
             # Only those who can't wait ring now.
             self._bell.acquire(timeout=self._limits.linger)
 
-    def _work(self, producer: Producer) -> Producer:
+    def _listen(self, delivery: Delivery) -> None:
+        """Hear what became of messages; send what there is room for by now."""
+        delivery.poll()
+        if self._disk is not None:
+            self._disk.pump(delivery)
+        self._flushes.settle(delivery)
+
+    def _work(self, delivery: Delivery) -> None:
         """Take what makes one message for each release and send it."""
         singles, other = self._take()
         for events in singles:
-            producer = self._send(producer, Singles(events))
-        if isinstance(other, _Flush):
-            other.behind = self._sent
-            self._flushes.append(other)
+            self._send(delivery, Singles(events))
+        if isinstance(other, Flush):
+            self._flushes.add(other, delivery)
         elif other is not None:
-            producer = self._send(producer, other)
-        return producer
+            self._send(delivery, other)
 
-    def _take(self) -> tuple[list[list[Single]], Frame | Outcome | _Flush | None]:
+    def _take(self) -> tuple[list[list[Single]], Frame | Outcome | Flush | None]:
         """The next single predictions by release, and what came behind them."""
         by_release: dict[int, list[Single]] = {}
-        other: Frame | Outcome | _Flush | None = None
+        other: Frame | Outcome | Flush | None = None
         queue, rows = self.queue, 0
         # So that `counts` sees an event in the queue or taken, and never neither.
         with self._lock:
@@ -240,80 +256,57 @@ class Sender:
             self._taken += rows
         return list(by_release.values()), other
 
-    def _send(self, producer: Producer, content: Singles | Frame | Outcome) -> Producer:
+    def _send(self, delivery: Delivery, content: Singles | Frame | Outcome) -> None:
         kind: Kind = "outcome" if isinstance(content, Outcome) else "prediction"
         if self._expired():
             self._tally.drop(kind, "undelivered", content.rows, "closed before it could be sent")
-            return producer
+            return
         messages = (
             self._messages.of_outcome(content)
             if isinstance(content, Outcome)
             else self._messages.of_rows(content)
         )
         for message in messages:
-            producer = self._produce(producer, message)
-        return producer
+            self._dispatch(delivery, message)
 
-    def _produce(self, producer: Producer, message: Message) -> Producer:
-        """Hand a message to librdkafka, once there is room for it."""
-        number = self._sent = self._sent + 1
+    def _dispatch(self, delivery: Delivery, message: Message) -> None:
+        """To disk first, where there is a spool; else wait until librdkafka has room."""
+        if self._disk is not None and self._disk.keep(message):
+            self._disk.pump(delivery)
+            delivery.poll()
+            return
 
-        def delivered(error: KafkaError | None, _message: Any) -> None:
-            self._on_the_way.pop(number, None)
+        def settled(error: KafkaError | None) -> None:
             if error is None:
-                self._delivered += message.events
+                self._tally.delivered += message.events
             else:
                 self._tally.drop(message.kind, "undelivered", message.events, error.str())
 
         while not self._expired():
-            try:
-                producer.produce(message.topic, message.value, message.key, on_delivery=delivered)
-            except BufferError:
-                producer.poll(_RETRY)
-                self._settle()
-                self._report()
-                continue
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
-                    # This client is done for ever: what it still has is lost, the next may work.
-                    self._give_up(producer)
-                    time.sleep(_RETRY)
-                    producer = self._open()
-                    continue
-                self._tally.drop(message.kind, "undelivered", message.events, said(error))
-                return producer
-            self._on_the_way[number] = time.monotonic()
-            producer.poll(0)
-            return producer
+            if delivery.offer(message, settled):
+                return
+            delivery.wait_for_room()
+            self._flushes.settle(delivery)
+            self._report(delivery)
         self._tally.drop(message.kind, "undelivered", message.events, "closed before it was sent")
-        return producer
 
-    def _give_up(self, producer: Producer) -> None:
-        """Count what is still on the way as undelivered."""
-        if not self._on_the_way:
+    def _tell_drops(self, delivery: Delivery) -> None:
+        """Tell of dropped predictions, where no message of predictions has done so for a while."""
+        if not self._messages.untold:
+            self._untold_since = math.inf
             return
-        producer.purge()
-        end = time.monotonic() + 1.0
-        while self._on_the_way and time.monotonic() < end:
-            producer.poll(_POLL)
-
-    def _settle(self) -> None:
-        """Tell those who wait that what they wait for is delivered or given up."""
-        if not self._flushes:
+        now = time.monotonic()
+        self._untold_since = min(self._untold_since, now)
+        if now - self._untold_since < _TELL_AFTER:
             return
-        # In the order of sending: a dict keeps it.
-        first = next(iter(self._on_the_way), math.inf)
-        for flush in [flush for flush in self._flushes if flush.behind < first]:
-            flush.done.set()
-            self._flushes.remove(flush)
+        # Without a release that was live there is no message to tell it by.
+        with contextlib.suppress(NoReleaseError, ValueError):
+            for message in self._messages.of_drops(self._source.live):
+                self._dispatch(delivery, message)
+            self._untold_since = math.inf
 
-    def _report(self) -> None:
-        first = next(iter(self._on_the_way.values()), math.inf)
-        if time.monotonic() - first > _PATIENCE:
-            self._tally.trouble(
-                f"messages wait for more than {_PATIENCE:g} s: is the broker there, and were the "
-                "topics created?"
-            )
+    def _report(self, delivery: Delivery) -> None:
+        delivery.report()
         self._tally.report()
 
     def _expired(self) -> bool:
