@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test chaos check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,13 @@ demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of 
 
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest $(PYTEST_ARGS)
+
+# The same seed is the same schedule: `make chaos KEDGE_CHAOS_SEED=7`.
+export KEDGE_CHAOS_SEED ?= 1
+KEDGE_CHAOS_FAULTS ?= 200
+
+chaos: $(SYNCED) ## 200 faults while predictions flow: nothing lost, nothing twice
+	KEDGE_CHAOS_FAULTS=$(KEDGE_CHAOS_FAULTS) $(RUN) pytest tests/chaos -s $(PYTEST_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 

@@ -22,9 +22,10 @@ class Watchdog:
     """Ends this process when a call takes longer than it may.
 
     librdkafka's `send_offsets_to_transaction` ignores its timeout when the group's coordinator was
-    away: it waits for a connection that nobody makes any more (its issues 5456 and 5511). A thread
-    in C can't be interrupted, but the process can end: whoever started it starts it again, and to
-    the stream that is a crash like any other.
+    away: it waits for a connection that nobody makes any more (its issues 5456 and 5511). What
+    `clients.producer` sets makes that rare; this makes it harmless. A thread in C can't be
+    interrupted, but the process can end: whoever started it starts it again, and to the stream
+    that is a crash like any other.
 
     Args:
         limit: most seconds for a call.
