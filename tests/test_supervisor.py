@@ -95,6 +95,31 @@ def test_what_keeps_dying_is_restarted_with_growing_pauses(tmp_path):
     assert "there are: registry, profiler" in log.read_text()
 
 
+def test_children_come_and_go_while_it_runs(settings, monkeypatch, tmp_path):
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    stop = threading.Event()
+    first, second = Child("first", ("run", "profiler")), Child("second", ("run", "profiler"))
+    supervisor = Supervisor([first], logs=tmp_path, tend=lambda: None)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    try:
+        supervisor.add(second)
+        # Before it is up, a signal would end it without a word.
+        eventually((tmp_path / "second.log").exists, bool)
+        eventually((tmp_path / "second.log").read_text, lambda said: "started" in said)
+        kept = first.process
+        supervisor.remove(second)
+        eventually(lambda: supervisor.children, lambda left: left == [first])
+        assert second.process is None
+        assert first.process is kept
+        assert kept.poll() is None
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    assert '"stopped"' in (tmp_path / "second.log").read_text()
+
+
 def test_there_is_a_run_for_each_service_and_none_for_others():
     assert all(callable(service(name)) for name in SERVICES)
     assert [child.arguments for child in service_children(["monitor"])] == [("run", "monitor")]

@@ -61,6 +61,7 @@ class Child:
         name: for the log.
         arguments: of the `kedge` command.
         environment: beside this process's own.
+        ends_by: once it is to be gone: when it is killed if it has not stopped.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Child:
     started: float = 0.0
     due: float = 0.0
     pause: float = _FIRST_PAUSE
+    ends_by: float | None = None
 
 
 def service_children(names: Iterable[str] = SERVICES) -> list[Child]:
@@ -93,12 +95,23 @@ class Supervisor:
         self.children = list(children)
         self._logs, self._tend = logs, tend
 
+    def add(self, child: Child) -> None:
+        """Run one more; from any thread."""
+        self.children.append(child)
+
+    def remove(self, child: Child) -> None:
+        """Stop a child and forget it, soon; from any thread."""
+        child.ends_by = time.monotonic() + _STOP_GRACE
+        process = child.process
+        if process is not None:
+            process.terminate()
+
     def run(self, stop: Event) -> None:
         """Start all, restart what dies with growing pauses, and stop all when `stop` is set."""
         tended = time.monotonic()
         try:
             while not stop.wait(_LOOK):
-                for child in self.children:
+                for child in tuple(self.children):
                     self._keep(child)
                 if time.monotonic() - tended > _TEND:
                     self._see_to_the_rest()
@@ -116,14 +129,21 @@ class Supervisor:
     def _keep(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is None:
-            if now >= child.due:
+            if child.ends_by is not None:
+                self.children.remove(child)
+            elif now >= child.due:
                 self._start(child)
             return
         code = child.process.poll()
         if code is None:
+            if child.ends_by is not None and now >= child.ends_by:
+                child.process.kill()
             return
         _close(child.process)
         child.process = None
+        if child.ends_by is not None:
+            _log.info("removed", child=child.name, exit_code=code)
+            return
         if now - child.started > _STEADY:
             child.pause = _FIRST_PAUSE
         _log.error("died", child=child.name, exit_code=code, restart_in=child.pause)

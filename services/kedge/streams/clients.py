@@ -20,6 +20,12 @@ LONGEST_LETTER = 2 * LONGEST_MESSAGE
 _LARGEST_REQUEST = 1_000_000_000
 """The most that librdkafka takes."""
 
+# A broker that restarts is gone from the metadata for a moment, and librdkafka forgets it, but not
+# all that it knew to be there: it then waits for the forgotten one, until that knowledge is this
+# old. By default it is a quarter of an hour; `send_offsets_to_transaction` waits for ever (its
+# issue 5511), and a reader gets nothing new.
+_FORGETFUL = {"metadata.max.age.ms": 10_000, "topic.metadata.refresh.interval.ms": 4_000}
+
 # librdkafka logs by this; structlog's configuration routes it.
 _librdkafka = logging.getLogger("librdkafka")
 _log = structlog.get_logger(__name__)
@@ -34,6 +40,7 @@ def consumer(kafka: Options, group: str, **options: object) -> Consumer:
         options: further librdkafka options, dots written as underscores.
     """
     defaults = {
+        **_FORGETFUL,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "isolation.level": "read_committed",
@@ -53,6 +60,7 @@ def consumer(kafka: Options, group: str, **options: object) -> Consumer:
 def producer(kafka: Options, **options: object) -> Producer:
     """An idempotent producer; with `transactional_id`, one whose transactions fence older ones."""
     defaults = {
+        **_FORGETFUL,
         "enable.idempotence": True,
         "acks": "all",
         "compression.type": "zstd",
@@ -71,7 +79,7 @@ def producer(kafka: Options, **options: object) -> Producer:
 
 def admin(kafka: Options) -> AdminClient:
     """A client for topics and groups."""
-    options: dict[str, Any] = {**kafka, "error_cb": _note}
+    options: dict[str, Any] = {**_FORGETFUL, **kafka, "error_cb": _note}
     return AdminClient(options, logger=_librdkafka)
 
 

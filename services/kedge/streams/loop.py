@@ -16,10 +16,14 @@ from kedge.contracts import Topics, UnreadableMessageError
 from kedge.settings import Settings
 from kedge.streams.clients import Options, consumer, producer
 from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
+from kedge.streams.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
 _TIMEOUT = 30.0
+_LONGEST_CALL = 45.0
+"""Seconds after which a transactional call that has a timeout of 30 is believed to hang."""
+
 _PAUSE = 0.5
 """Seconds to wait before a micro-batch is tried again."""
 
@@ -105,6 +109,7 @@ class _Loop:
             transactional_id=f"{source.group}.{name}",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         )
+        self._watchdog = Watchdog(_LONGEST_CALL)
 
     def run(self) -> None:
         if not self._insist(lambda: self._producer.init_transactions(_TIMEOUT)):
@@ -126,6 +131,7 @@ class _Loop:
                 self._commit(self._processor.idle(time.time_ns() // 1000), [])
 
     def close(self) -> None:
+        self._watchdog.close()
         self._consumer.close()
 
     def _consume(self) -> list[Incoming]:
@@ -230,7 +236,8 @@ class _Loop:
         """Repeat `call` while its failure is passing; False when told to stop meanwhile."""
         while True:
             try:
-                call()
+                with self._watchdog.limited():
+                    call()
             except KafkaException as error:
                 if not error.args[0].retriable():
                     raise
