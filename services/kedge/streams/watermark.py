@@ -55,7 +55,9 @@ class Progress:
             return min(active)
         if not self.newest:
             return None
-        return max(self.newest.values()) + now - max(self.heard.values())
+        quiet = now - max(self.heard.values())
+        # In steps: each is written to the state, and a quiet night has many looks at the clock.
+        return max(self.newest.values()) + quiet // idle_after * idle_after
 
     def to_json(self) -> Record:
         return {
