@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heirs import adopt, drained
 from kedge.sdk.messages import Message
 from kedge.sdk.spool import Spool, segments
 from kedge.sdk.spool.claims import Claim
@@ -41,16 +42,6 @@ def read(data):
         while (record := record_at(file.fileno(), place, len(data))) is not None:
             found.append(record.message)
             place = record.end
-    return found
-
-
-def drained(spool):
-    """Everything that a spool hands out, as if the broker took it at once."""
-    found = []
-    while (kept := spool.peek()) is not None:
-        spool.advance()
-        spool.done(kept)
-        found.append(kept.message)
     return found
 
 
@@ -190,15 +181,6 @@ def test_the_living_are_not_adopted_and_the_dead_by_one(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1  # of the one that left something
 
 
-def _adopt(folder, barrier, results):
-    spool = Spool(folder, MOST, print)
-    barrier.wait(60)
-    spool.adopt()
-    results.put([kept.value for kept in drained(spool)])
-    barrier.wait(60)
-    spool.close()
-
-
 def test_processes_that_race_for_the_dead_get_each_message_once(tmp_path):
     for number in range(20):
         dead = Spool(tmp_path, MOST, pytest.fail)
@@ -206,7 +188,9 @@ def test_processes_that_race_for_the_dead_get_each_message_once(tmp_path):
         dead.abandon()
     context = multiprocessing.get_context("forkserver")
     barrier, results = context.Barrier(3), context.Queue()
-    heirs = [context.Process(target=_adopt, args=(tmp_path, barrier, results)) for _ in range(3)]
+    heirs = [
+        context.Process(target=adopt, args=(tmp_path, MOST, barrier, results)) for _ in range(3)
+    ]
     for heir in heirs:
         heir.start()
     got = [value for _ in heirs for value in results.get(timeout=60)]
