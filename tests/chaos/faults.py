@@ -50,6 +50,8 @@ class Faults:
                 self._start(lambda: self._fill_disk(seconds))
             case Kind.POISON:
                 self._traffic.send_poison(fault.target)
+            case Kind.AGAIN:
+                self._traffic.send_again()
         self.done += 1
 
     def settle(self) -> None:

@@ -36,6 +36,7 @@ class Found:
     alerts: list[Record]
     releases: list[Record]
     letters: list[Record]
+    accounts: list[Record]
     archived: list[tuple[str, int]] = field(default_factory=list)
     delivered: set[str] = field(default_factory=set)
 
@@ -63,6 +64,7 @@ class Observer:
                 ("statistics", topics.statistics, PARTITIONS),
                 ("alerts", topics.alerts, PARTITIONS),
                 ("letters", topics.deadletter, PARTITIONS),
+                ("accounts", topics.accounts, PARTITIONS),
                 ("releases", topics.releases, 1),
             )
         }
@@ -140,7 +142,8 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
         [
             sent,
             sent - closing,
-            sent + len(traffic.readable_poison),
+            sent + len(traffic.readable_poison) + _repeated(traffic),
+            _repeated(traffic),
             traffic.poison.total(),
             len({alert["id"] for alert in found.alerts}),
         ],
@@ -148,6 +151,7 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
             sum(record["rows"] for record in found.profiles),
             sum(r["rows"] for (_, start), r in found.newest.items() if start < _end(traffic)),
             len(found.archived),
+            _recognised(found),
             len(found.letters),
             len(found.delivered),
         ],
@@ -159,6 +163,7 @@ def checks(world: World, traffic: Traffic, found: Found) -> Iterator[Check]:
     yield from _counts(world, traffic, found)
     yield from _statistics(world, traffic, found)
     yield from _given_up(traffic, found)
+    yield Check("predictions sent again, recognised", _repeated(traffic), _recognised(found))
     yield from _archived(traffic, found)
     yield from _told(world, found)
 
@@ -260,15 +265,27 @@ def _shown(letter: Record) -> str:
     return f"{letter['service']} {letter['reason']} {letter['detail'][:200]}"
 
 
+def _repeated(traffic: Traffic) -> int:
+    return sum(len(some.ids) for some in traffic.repeated)
+
+
+def _recognised(found: Found) -> int:
+    return sum(account["rows_duplicate"] for account in found.accounts)
+
+
 def _archived(traffic: Traffic, found: Found) -> Iterator[Check]:
+    """The archive is the log: what was sent again stands there again, and nothing else does."""
     archived = Counter(found.archived)
+    again = Counter(i for some in traffic.repeated for i in some.ids)
     for partition in range(PARTITIONS):
         ids = [i for some in traffic.sent if some.partition == partition for i in some.ids]
-        there = sum(archived[name, partition] == 1 for name in ids)
-        yield Check(f"predictions archived once, of partition {partition}", len(ids), there)
+        there = sum(archived[name, partition] == 1 + again[name] for name in ids)
+        yield Check(f"predictions archived as sent, of partition {partition}", len(ids), there)
     yield Check(
-        "predictions archived, with those of unknown releases and absurd times",
-        sum(len(some.ids) for some in traffic.sent) + len(traffic.readable_poison),
+        "rows archived, with those sent again, of unknown releases and absurd times",
+        sum(len(some.ids) for some in traffic.sent)
+        + len(traffic.readable_poison)
+        + _repeated(traffic),
         len(found.archived),
     )
 

@@ -40,8 +40,7 @@ class Kind(StrEnum):
     LOCK = "lock the registry"
     FULL = "fill the disk"
     POISON = "poison"
-    # Duplicate sends belong here as soon as the profiler recognises them: a kind, a weight below,
-    # and a branch in `faults` that sends an acknowledged message again without recording it.
+    AGAIN = "send again"
 
 
 _WEIGHTS = {
@@ -51,7 +50,8 @@ _WEIGHTS = {
     Kind.REMOVE: 10,
     Kind.LOCK: 5,
     Kind.FULL: 5,
-    Kind.POISON: 17,
+    Kind.POISON: 12,
+    Kind.AGAIN: 5,
 }
 _FAULTS_TO_A_BROKER = 25
 """So many other faults come to one of the broker, from which everything needs 20 s to recover."""

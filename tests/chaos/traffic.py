@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from confluent_kafka import Producer
@@ -19,6 +20,9 @@ ROWS = 40
 MESSAGES_A_WINDOW = 15
 LOSS = {1: 0.1, 2: 0.95}
 """How often each release has no `x`."""
+
+_AGAIN, _LATELY = 5, 200
+"""Messages that are sent again, and of how many of the last. A minute's: within the horizon."""
 
 _PACE = 0.04
 """Seconds between messages: slow enough for the services to live through every fault."""
@@ -40,7 +44,8 @@ class Traffic:
     """Sends, and remembers what was acknowledged.
 
     While the broker is away the client holds what it was given, and retries it as an idempotent
-    producer does: nothing is ever sent again by hand.
+    producer does. What `send_again` sends comes twice, as from an application that was killed and
+    replays what it kept.
     """
 
     def __init__(self, world: World, seed: int) -> None:
@@ -60,6 +65,10 @@ class Traffic:
         )
         self.messages = 0
         self.sent: list[Sent] = []
+        self._values: list[bytes] = []
+        """The messages of `sent`, in its order."""
+        self.repeated: list[Sent] = []
+        """What the broker has taken once more."""
         self.poison: Counter[bytes] = Counter()
         self.readable_poison: list[str] = []
         """Ids of predictions that can be read, and so are archived, but not counted."""
@@ -118,7 +127,18 @@ class Traffic:
 
     def _send(self, some: Sent, *, single: bool = False) -> None:
         value = _single(some) if single else _batch(some)
-        self._produce(value, some.partition, lambda: self.sent.append(some))
+
+        def acknowledged() -> None:
+            self.sent.append(some)
+            self._values.append(value)
+
+        self._produce(value, some.partition, acknowledged)
+
+    def send_again(self) -> None:
+        """Send a few messages again that were acknowledged lately, to where they went at first."""
+        for back in self._rng.integers(1, 1 + min(_LATELY, len(self.sent)), _AGAIN).tolist():
+            some = self.sent[-back]
+            self._produce(self._values[-back], some.partition, partial(self.repeated.append, some))
 
     def send_poison(self, name: str) -> None:
         """Send what is no prediction of a known release; no two messages are the same."""
