@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -66,3 +67,18 @@ def test_without_a_policy_there_is_nothing_to_check(monkeypatch, tmp_path):
     monkeypatch.delenv("KEDGE_ALERTING__POLICY", raising=False)
     with pytest.raises(KedgeError, match="name a file"):
         raise _run("check").exception
+
+
+def test_the_reference_of_statistics_is_that_of_the_code():
+    made = _run("statistics", "--markdown").stdout
+    file = Path(__file__).parents[2] / "docs" / "statistics.md"
+    assert file.read_text(encoding="utf-8") == made, (
+        "make it anew: kedge policy statistics --markdown > docs/statistics.md"
+    )
+
+
+def test_statistics_are_listed_for_people_and_programs():
+    listed = json.loads(_run("statistics", "--json").stdout)
+    lines = _run("statistics").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [entry["name"] for entry in listed]
+    assert next(entry for entry in listed if entry["name"] == "psi")["high"] is None

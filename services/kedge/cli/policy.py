@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +55,13 @@ severities = ["critical", "warning"]
 """
 
 
+_STATISTICS = """\
+Made by `kedge policy statistics --markdown` from the catalogue in the code. p are the shares of the
+window, q those of the reference, over the bins of the reference; rows that have no usable value are
+the missing rates' subject and are left out of p and q. Where a number can't be had, it is null and
+its note says why: no data is neither near nor far."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(
@@ -67,6 +75,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command()(check)
     group.command()(example)
+    group.command()(statistics)
     app.add_typer(group, name="policy")
 
 
@@ -121,6 +130,35 @@ def example() -> None:
     Example: `kedge policy example > policy.toml`
     """
     typer.echo(_EXAMPLE, nl=False)
+
+
+def statistics(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON array.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As `docs/statistics.md`.")] = False,
+) -> None:
+    """List every statistic that a rule can name: meaning, formula, unit, usual thresholds.
+
+    Example: `kedge policy statistics --json | jq -r '.[].name'`
+    """
+    from kedge.statistics import CATALOGUE, as_markdown
+
+    entries = CATALOGUE.values()
+    if as_json:
+        # JSON has no infinity: what has no bound has none there.
+        listed = [
+            {key: None if value == math.inf else value for key, value in asdict(entry).items()}
+            for entry in entries
+        ]
+        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+    elif markdown:
+        typer.echo(
+            "\n".join(("# Statistics", "", _STATISTICS, "", *as_markdown(entries))), nl=False
+        )
+    else:
+        for entry in entries:
+            usual = f" Usual: {entry.conventional}." if entry.conventional else ""
+            typer.echo(f"{entry.name:24}{entry.meaning} ({entry.unit}){usual}")
 
 
 def _summary(policy: Policy) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self, get_args
@@ -14,10 +13,8 @@ from pydantic_core import PydanticCustomError
 from kedge.contracts import Role
 from kedge.policy.pace import Pace
 from kedge.profile import KINDS
+from kedge.statistics import CATALOGUE
 
-StatisticName = Literal[
-    "rows", "error_rate", "missing_rate", "missing_increase", "psi", "js_distance"
-]
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["notify", "rollback"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -26,15 +23,6 @@ DAY = 86_400
 STANDARD_RETRIES = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """The schedule that Standard Webhooks recommends, in seconds between attempts."""
 
-_OF_THE_WINDOW = frozenset({"rows", "error_rate"})
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "rows": (0, math.inf, "a number of rows"),
-    "error_rate": (0, 1, "a share: 0.1 for 10 %"),
-    "missing_rate": (0, 1, "a share: 0.1 for 10 %"),
-    "missing_increase": (-1, 1, "a difference of shares: 0.1 for 10 percentage points"),
-    "psi": (0, math.inf, "0 or more: 0.1 is moderate, 0.25 is significant"),
-    "js_distance": (0, 1, "a distance from 0 to 1"),
-}
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
@@ -51,7 +39,9 @@ class Rule(_Part):
     """When to alert."""
 
     name: Name = Field(description="What happened, in a few words; stands in every alert.")
-    statistic: StatisticName = Field(description="Which number is looked at.")
+    statistic: Literal[tuple(CATALOGUE)] = Field(  # type: ignore[valid-type]  # one list of statistics
+        description="Which number is looked at; `kedge policy statistics` lists them."
+    )
     role: Role | None = Field(None, description="Features or outputs only.")
     columns: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
         ("*",), description="Which features or outputs, as globs."
@@ -91,12 +81,12 @@ class Rule(_Part):
             key = "statistic" if self.above is None else "below"
             raise _refused(key, "a rule needs one threshold: either `above` or `below`")
         key = "above" if self.below is None else "below"
-        low, high, meaning = _RANGES[self.statistic]
-        if not low <= self.threshold <= high:
-            raise _refused(key, f"{self.threshold:g} can't be: {self.statistic} is {meaning}")
+        entry = CATALOGUE[self.statistic]
+        if not entry.low <= self.threshold <= entry.high:
+            raise _refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
         if self.kind is not None and self.statistic != "missing_rate":
             raise _refused("kind", f"{self.statistic} has no kinds; missing_rate has")
-        if self.statistic in _OF_THE_WINDOW:
+        if entry.of == "window":
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:
                     raise _refused(narrowing, f"{self.statistic} is about the window, not a column")

@@ -1,6 +1,15 @@
 """Pure: one number about one window of one release, and how it is computed."""
 
+from kedge.statistics.catalogue import CATALOGUE, Entry, as_markdown
 from kedge.statistics.distances import js_distance, psi
 from kedge.statistics.window import Statistic, window_statistics
 
-__all__ = ["Statistic", "js_distance", "psi", "window_statistics"]
+__all__ = [
+    "CATALOGUE",
+    "Entry",
+    "Statistic",
+    "as_markdown",
+    "js_distance",
+    "psi",
+    "window_statistics",
+]

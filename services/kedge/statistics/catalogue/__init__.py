@@ -1,0 +1,14 @@
+"""Every statistic that Kedge publishes: what it means, its unit, its formula and its source.
+
+A policy may name what stands here, and nothing else; `docs/statistics.md` is made from it.
+"""
+
+from kedge.statistics.catalogue import drift, missing, traffic
+from kedge.statistics.catalogue.entry import Entry, as_markdown
+
+CATALOGUE: dict[str, Entry] = {
+    entry.name: entry for entry in (*traffic.ENTRIES, *missing.ENTRIES, *drift.ENTRIES)
+}
+"""By name, in the order in which they are documented."""
+
+__all__ = ["CATALOGUE", "Entry", "as_markdown"]

@@ -1,0 +1,52 @@
+"""One line of the catalogue, and how the catalogue is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+SHARE = "a share: 0.1 for 10 %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One statistic.
+
+    Attributes:
+        name: as in the `statistic` contract and in policies.
+        group: what it is about, as a heading.
+        of: whether there is one of the window, or one of each feature and output.
+        low: smallest value that it can have.
+        high: largest value that it can have.
+        unit: what a value is, as an error about a threshold would say it.
+        meaning: what it tells, in a sentence.
+        formula: how it is computed.
+        conventional: thresholds of the field; empty where it has none.
+        source: where the formula or the thresholds come from; empty for plain counting.
+    """
+
+    name: str
+    group: str
+    of: Literal["window", "column"]
+    low: float
+    high: float
+    unit: str
+    meaning: str
+    formula: str
+    conventional: str = ""
+    source: str = ""
+
+
+def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
+    """The lines of a reference for people: a table for each group."""
+    for group, members in groupby(entries, key=lambda entry: entry.group):
+        yield from (f"## {group}", "")
+        yield "| statistic | of | meaning | formula | value | conventional thresholds | source |"
+        yield "|---|---|---|---|---|---|---|"
+        for entry in members:
+            of = "feature, output" if entry.of == "column" else "window"
+            cells = (f"`{entry.name}`", of, entry.meaning, entry.formula, entry.unit)
+            yield f"| {' | '.join((*cells, entry.conventional or '–', entry.source or '–'))} |"
+        yield ""

@@ -1,0 +1,28 @@
+"""Rows without a usable value."""
+
+from __future__ import annotations
+
+from kedge.statistics.catalogue.entry import SHARE, Entry
+
+ENTRIES = (
+    Entry(
+        name="missing_rate",
+        group="Missing inputs",
+        of="column",
+        low=0,
+        high=1,
+        unit=SHARE,
+        meaning="Share of rows without a usable value; of one kind with `kind`, else of all kinds.",
+        formula="missing / rows",
+    ),
+    Entry(
+        name="missing_increase",
+        group="Missing inputs",
+        of="column",
+        low=-1,
+        high=1,
+        unit="a difference of shares: 0.1 for 10 percentage points",
+        meaning="That share, all kinds together, less the reference's.",
+        formula="missing / rows − missing_ref / rows_ref",
+    ),
+)
