@@ -78,6 +78,30 @@ def _marked(text):
             "URL",
         ),
         (
+            HEAD
+            + RULE
+            + '[[webhooks]]\nname="a"\nurl="https://example.com"\nurl_env="U" # <-- here',
+            "webhooks[0].url_env",
+            "either `url` or `url_env`",
+        ),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a" # <-- here\nformat = "slack"',
+            "webhooks[0].name",
+            "needs `url`",
+        ),
+        (
+            HEAD + RULE + '[[webhooks]]\nname = "a"\nformat = "pagerduty" # <-- here',
+            "webhooks[0].format",
+            "needs `routing_key_env`",
+        ),
+        (
+            HEAD
+            + RULE
+            + '[[webhooks]]\nname="a"\nurl="https://example.com"\nrouting_key_env="K" # <-- here',
+            "webhooks[0].routing_key_env",
+            "cloudevents has no routing key",
+        ),
+        (
             HEAD + RULE + '[[webhooks]]\nname = "a b" # <-- here\nurl = "https://example.com"',
             "webhooks[0].name",
             "pattern",

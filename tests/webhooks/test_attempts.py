@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedge.policy.rules import STANDARD_RETRIES
+from kedge.policy.webhook import STANDARD_RETRIES
 from kedge.webhooks.attempts import pause, retry_after
 from kedge.webhooks.positions import Positions
 

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import typer
 from confluent_kafka import TopicPartition
 from standardwebhooks import Webhook
+from typer.testing import CliRunner
 
 from kedge import webhooks
+from kedge.cli import webhooks as webhooks_cli
 from kedge.contracts import Topics, decode, encode
 from kedge.errors import KedgeError
 from kedge.policy import Policy, Rule, Watch, alert_record
@@ -283,6 +286,30 @@ def test_what_was_before_the_first_start_is_not_sent_and_nothing_after_it_is_los
         assert [event["id"] for event in receiver.bodies()] == [between["id"], after["id"]]
 
 
+def test_endpoints_of_other_formats_get_these(with_endpoints, monkeypatch):
+    with receiving([], [], []) as (slack, pager, alertmanager):
+        monkeypatch.setenv("SLACK_URL", slack.url)
+        monkeypatch.setenv("PAGER_KEY", "k3y")
+        settings = with_endpoints(
+            {"name": "slack", "format": "slack", "url_env": "SLACK_URL"},
+            _endpoint(pager, "pager", format="pagerduty", routing_key_env="PAGER_KEY"),
+            _endpoint(alertmanager, "alertmanager", format="alertmanager"),
+        )
+        (alert,) = _alerts(1)
+        with running(webhooks.run, settings=settings):
+            _begun(settings, "slack", "pager", "alertmanager")
+            _send(settings, [alert])
+            eventually(lambda: [slack.requests, pager.requests, alertmanager.requests], all)
+    (message,), (event,), (notification,) = (each.bodies() for each in (slack, pager, alertmanager))
+    assert alert["summary"] in message["text"]
+    assert (event["routing_key"], event["dedup_key"]) == ("k3y", alert["incident"])
+    assert notification["alerts"][0]["fingerprint"] == alert["fingerprint"]
+    headers, body = alertmanager.requests[0]
+    assert Webhook(SECRET).verify(body, headers) == notification
+    # These have secrets of their own, and know no signatures.
+    assert not any("webhook-signature" in each.requests[0][0] for each in (slack, pager))
+
+
 def test_an_endpoint_gets_what_it_asked_for(with_endpoints):
     with receiving([]) as (receiver,):
         settings = with_endpoints(_endpoint(receiver, severities=["critical"]))
@@ -313,3 +340,28 @@ def test_without_a_secret_the_service_says_what_to_set(with_endpoints, monkeypat
     settings = with_endpoints(endpoint)
     with pytest.raises(KedgeError, match="'oncall' has no secret to sign with: set ONCALL_SECRET"):
         webhooks.run(settings, threading.Event())
+
+
+def test_an_endpoint_is_tested_from_the_command_line(with_endpoints, monkeypatch):
+    app = typer.Typer()
+    webhooks_cli.add_to(app)
+    with receiving([], [500]) as (good, bad):
+        settings = with_endpoints(_endpoint(good, "good"), _endpoint(bad, "bad"))
+        monkeypatch.setenv("KEDGE_ALERTING__POLICY", str(settings.alerting.policy))
+        monkeypatch.setenv("KEDGE_ALERTING__WEBHOOK_SECRET", SECRET)
+        invoke = CliRunner().invoke
+        assert invoke(app, ["webhooks", "test", "good"]).exit_code == 0
+        refused = invoke(app, ["webhooks", "test", "bad", "--json"])
+        unknown = invoke(app, ["webhooks", "test", "ugly"])
+        listed = json.loads(invoke(app, ["webhooks", "list", "--json"]).stdout)
+    assert refused.exit_code == 1
+    assert [each["delivered"] for each in json.loads(refused.stdout)] == [False, True]
+    assert str(unknown.exception) == "there is no endpoint 'ugly': there are: good, bad"
+    assert [each["name"] for each in listed] == ["good", "bad"]
+    events = [Webhook(SECRET).verify(body, headers) for headers, body in good.requests]
+    assert [event["type"] for event in events] == [
+        "io.kedge.alert.firing",
+        "io.kedge.alert.resolved",
+    ]
+    firing, resolved = (event["data"] for event in events)
+    assert set(firing) == set(resolved) == set(_alerts(1)[0])

@@ -17,6 +17,7 @@ from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
 from kedge.cli.versions import add_to as add_versions
+from kedge.cli.webhooks import add_to as add_webhooks
 from kedge.errors import KedgeError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ for add_to in (
     add_versions,
     add_releases,
     add_policy,
+    add_webhooks,
     add_archive,
     add_deadletters,
     add_doctor,

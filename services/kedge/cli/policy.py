@@ -22,7 +22,7 @@ alias = "production"         # what is moved back
 
 [[rules]]
 name = "an input goes missing"
-statistic = "missing_increase" # rows, error_rate, missing_rate, missing_increase, psi, js_distance
+statistic = "missing_increase" # kedge policy statistics lists what there is
 role = "feature"               # or output; both without it
 columns = ["*"]                # globs
 above = 0.10                   # or below: ten percentage points more than in the reference
@@ -52,6 +52,9 @@ name = "oncall"
 url = "https://example.com/kedge"
 secret_env = "KEDGE_WEBHOOK_ONCALL" # holds whsec_…; without it, KEDGE_ALERTING__WEBHOOK_SECRET
 severities = ["critical", "warning"]
+# format = "cloudevents"            # or alertmanager, slack, pagerduty
+# url_env = "KEDGE_SLACK_URL"       # in place of url, where the URL is a secret
+# routing_key_env = "KEDGE_PAGERDUTY_KEY" # for pagerduty, which needs no url
 """
 
 

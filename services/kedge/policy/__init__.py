@@ -5,8 +5,9 @@ from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
 from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window, time_text
-from kedge.policy.rules import Policy, Rollback, Rule, Severity, Webhook, policy_for
+from kedge.policy.rules import Policy, Rollback, Rule, policy_for
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
+from kedge.policy.webhook import Webhook, is_local, webhook_url_problem
 
 __all__ = [
     "RELEASES",
@@ -23,7 +24,6 @@ __all__ = [
     "Refused",
     "Rollback",
     "Rule",
-    "Severity",
     "Subject",
     "Watch",
     "Webhook",
@@ -31,7 +31,9 @@ __all__ = [
     "Window",
     "alert_record",
     "decide",
+    "is_local",
     "parse",
     "policy_for",
     "time_text",
+    "webhook_url_problem",
 ]

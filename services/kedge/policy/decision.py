@@ -8,7 +8,10 @@ from typing import Protocol
 
 from kedge.policy.incidents import Incident
 from kedge.policy.readings import Reading, telling, time_text
-from kedge.policy.rules import DAY, Rollback, Rule
+from kedge.policy.rules import Rollback, Rule
+
+_DAY = 86_400_000_000
+"""In microseconds."""
 
 
 class Move(Protocol):
@@ -150,7 +153,7 @@ def _limit(case: Case) -> str | None:
                 f"the last rollback of {case.incident.alias} was at {time_text(times[-1])}; "
                 f"the cooldown ends at {time_text(free_at)}"
             )
-    today = sum(case.now - time < DAY * 1_000_000 for time in times)
+    today = sum(case.now - time < _DAY for time in times)
     if today >= case.guard.most_per_day:
         return (
             f"{case.incident.alias} was rolled back {_count(today, 'time')} in 24 hours, and the "

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kedge.errors import KedgeError
-from kedge.policy.rules import Policy, Rollback, Rule, Webhook
+from kedge.policy.rules import Policy, Rollback, Rule
+from kedge.policy.webhook import Webhook
 
 Path = tuple[str | int, ...]
 

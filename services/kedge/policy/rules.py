@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from kedge.contracts import Role
 from kedge.policy.pace import Pace
+from kedge.policy.part import Name, Part, Severity, refused
+from kedge.policy.webhook import Webhook
 from kedge.profile import KINDS
 from kedge.statistics import CATALOGUE
 
-Severity = Literal["info", "warning", "critical"]
 Action = Literal["notify", "rollback"]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-
-DAY = 86_400
-STANDARD_RETRIES = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
-"""The schedule that Standard Webhooks recommends, in seconds between attempts."""
-
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
-def _refused(key: str, message: str) -> PydanticCustomError:
-    """What is wrong with the value of `key`; raised where several keys are looked at together."""
-    return PydanticCustomError("policy", "{message}", {"key": key, "message": message})
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Rule(_Part):
+class Rule(Part):
     """When to alert."""
 
     name: Name = Field(description="What happened, in a few words; stands in every alert.")
@@ -79,24 +61,24 @@ class Rule(_Part):
     def _consistent(self) -> Self:
         if (self.above is None) == (self.below is None):
             key = "statistic" if self.above is None else "below"
-            raise _refused(key, "a rule needs one threshold: either `above` or `below`")
+            raise refused(key, "a rule needs one threshold: either `above` or `below`")
         key = "above" if self.below is None else "below"
         entry = CATALOGUE[self.statistic]
         if not entry.low <= self.threshold <= entry.high:
-            raise _refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
+            raise refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
         if self.kind is not None and self.statistic != "missing_rate":
-            raise _refused("kind", f"{self.statistic} has no kinds; missing_rate has")
+            raise refused("kind", f"{self.statistic} has no kinds; missing_rate has")
         if entry.of == "window":
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:
-                    raise _refused(narrowing, f"{self.statistic} is about the window, not a column")
+                    raise refused(narrowing, f"{self.statistic} is about the window, not a column")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
                 if self.window_seconds is None
                 else f"would leave gaps between windows of {self.window_seconds:g} seconds"
             )
-            raise _refused("every_seconds", f"{self.every_seconds:g} {says}")
+            raise refused("every_seconds", f"{self.every_seconds:g} {says}")
         return self
 
     def pace(self, base_window: int) -> Pace:
@@ -140,7 +122,7 @@ class Rule(_Part):
         return self.min_rows
 
 
-class Rollback(_Part):
+class Rollback(Part):
     """What limits the rollbacks of rules with `action = "rollback"`."""
 
     mode: Literal["act", "dry-run"] = Field(
@@ -152,58 +134,7 @@ class Rollback(_Part):
     most_per_day: int = Field(3, ge=0, description="No more rollbacks of the alias in 24 hours.")
 
 
-class Webhook(_Part):
-    """An endpoint that gets the alerts of the policy."""
-
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Also names its consumer group."
-    )
-    url: str = Field(description="Where the alerts are posted to.")
-    secret_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
-        None,
-        description="Environment variable with one or more secrets `whsec_…`, separated by spaces; "
-        "without it, the setting alerting.webhook_secret.",
-    )
-    severities: Annotated[tuple[Severity, ...], Field(strict=False, min_length=1)] = Field(
-        get_args(Severity), description="Alerts of other severities are not sent."
-    )
-    retry_seconds: Annotated[
-        tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False, max_length=50)
-    ] = Field(
-        STANDARD_RETRIES, description="Pauses between the attempts, a retry each; varied by 20 %."
-    )
-    allow_insecure: bool = Field(
-        default=False, description="Post over plain http to another machine too."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            host, _port = parts.hostname, parts.port
-        except ValueError as error:
-            raise _refused("", f"no URL: {error}") from None
-        if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", url):
-            raise _refused("", "no URL of an endpoint: like https://example.com/hook")
-        if parts.username is not None:
-            raise _refused("", "credentials in a URL end up in logs: the signature is the proof")
-        return url
-
-    @model_validator(mode="after")
-    def _private(self) -> Self:
-        if not (self.url.startswith("https:") or self.is_local or self.allow_insecure):
-            raise _refused(
-                "url", "plain http to another machine: use https, or set allow_insecure = true"
-            )
-        return self
-
-    @property
-    def is_local(self) -> bool:
-        return _LOOPBACK.fullmatch(urlsplit(self.url).hostname or "") is not None
-
-
-class Policy(_Part):
+class Policy(Part):
     """What to watch of one model, or of all that have no policy of their own."""
 
     model: Name = Field(description='The model\'s name, or "*".')
@@ -219,14 +150,14 @@ class Policy(_Part):
     def _usable(self) -> Self:
         # Not by min_length: a rule with a mistake counts there as no rule, which is told as well.
         if not self.rules:
-            raise _refused("rules", "without a rule, nothing is watched")
+            raise refused("rules", "without a rule, nothing is watched")
         for part, given in (
             ("rules", [rule.name for rule in self.rules]),
             ("webhooks", [webhook.name for webhook in self.webhooks]),
         ):
             for index, name in enumerate(given):
                 if name in given[:index]:
-                    raise _refused(
+                    raise refused(
                         f"{part}.{index}.name", f"a second one of {part} is named {name!r}"
                     )
         return self

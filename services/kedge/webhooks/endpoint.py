@@ -13,13 +13,12 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode
-from kedge.policy import Webhook
+from kedge.policy import is_local
 from kedge.streams import Incoming, Outgoing, dead_letter, incoming
 from kedge.streams.clients import Options, consumer, producer
 from kedge.webhooks.attempts import Attempt, client, pause, post
-from kedge.webhooks.events import CONTENT_TYPE, cloud_event
 from kedge.webhooks.positions import Positions
-from kedge.webhooks.signing import Signer
+from kedge.webhooks.request import Destination
 
 _TIMEOUT = 30.0
 _POLL = 0.2
@@ -53,18 +52,18 @@ class Endpoint:
 
     def __init__(
         self,
-        webhook: Webhook,
-        signer: Signer,
+        destination: Destination,
         wanted: Wanted,
         kafka: Options,
         topics: Topics,
     ) -> None:
-        self._webhook, self._signer, self._wanted = webhook, signer, wanted
+        self._destination, self._wanted = destination, wanted
+        self._webhook = destination.webhook
         self._kafka, self._topics = kafka, topics
         self._waiting: list[_Delivery] = []
         self._positions = Positions()
         self._given_up = 0
-        self._log = _log.bind(endpoint=webhook.name)
+        self._log = _log.bind(endpoint=self._webhook.name)
 
     def run(self, stop: Event) -> None:
         """Deliver until `stop` is set, or until the endpoint says that it is gone."""
@@ -76,8 +75,8 @@ class Endpoint:
                 [self._topics.alerts], on_revoke=self._on_revoke, on_lost=self._on_lost
             )
             self._log.info("started", group=group)
-            with client(local=self._webhook.is_local) as http:
-                self._deliver(reader, stop, partial(post, http, self._webhook.url))
+            with client(local=is_local(self._destination.url)) as http:
+                self._deliver(reader, stop, partial(post, http, self._destination.url))
         finally:
             reader.close()
 
@@ -106,8 +105,8 @@ class Endpoint:
             self._commit(reader)
 
     def _try(self, delivery: _Delivery, send: Send) -> Attempt:
-        headers = self._signer.headers(delivery.id, int(time.time()), delivery.body)
-        attempt = send({**headers, "content-type": CONTENT_TYPE}, delivery.body)
+        headers = self._destination.headers(delivery.id, int(time.time()), delivery.body)
+        attempt = send(headers, delivery.body)
         delivery.attempts += 1
         told = {"alert": delivery.id, "attempt": delivery.attempts, "answer": attempt.answer}
         if attempt.delivered:
@@ -149,7 +148,8 @@ class Endpoint:
             self._bury(taken, "unreadable", str(unreadable))
         else:
             if self._wanted(alert):
-                delivery = _Delivery(time.monotonic(), taken, alert["id"], cloud_event(alert))
+                body = self._destination.body(alert)
+                delivery = _Delivery(time.monotonic(), taken, alert["id"], body)
                 heapq.heappush(self._waiting, delivery)
                 return
         self._positions.done(taken.partition, taken.offset)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from threading import Event, Thread
 
@@ -11,11 +10,10 @@ import structlog
 from kedge import policies
 from kedge.broker import connection
 from kedge.contracts import Record, Topics
-from kedge.errors import KedgeError
 from kedge.policy import Policy, Webhook, policy_for
 from kedge.settings import Settings
 from kedge.webhooks.endpoint import Endpoint, Wanted
-from kedge.webhooks.signing import Signer
+from kedge.webhooks.secrets import destination
 
 _CHECK = 0.2
 _LONGEST_ATTEMPT = 60.0
@@ -59,10 +57,8 @@ def _endpoints(settings: Settings) -> Iterator[Endpoint]:
     watched = policies.configured(settings)
     for policy in watched:
         for webhook in policy.webhooks:
-            signer = _signer(webhook, settings)
             yield Endpoint(
-                webhook,
-                signer,
+                destination(webhook, settings),
                 _wanted(watched, policy, webhook),
                 connection(settings),
                 Topics(settings.topic_prefix),
@@ -79,17 +75,3 @@ def _wanted(watched: tuple[Policy, ...], policy: Policy, webhook: Webhook) -> Wa
         )
 
     return wanted
-
-
-def _signer(webhook: Webhook, settings: Settings) -> Signer:
-    if webhook.secret_env is not None:
-        where, text = webhook.secret_env, os.environ.get(webhook.secret_env, "")
-    else:
-        where, secret = "KEDGE_ALERTING__WEBHOOK_SECRET", settings.alerting.webhook_secret
-        text = "" if secret is None else secret.get_secret_value()
-    if not text.strip():
-        raise KedgeError(
-            f"webhook {webhook.name!r} has no secret to sign with: set {where}, or name another "
-            "environment variable by secret_env in its [[webhooks]]"
-        )
-    return Signer.from_text(text, where)

@@ -1,0 +1,128 @@
+"""What is posted in each format, held against the published limits and field lists."""
+
+import json
+import re
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kedge.errors import KedgeError
+from kedge.policy import Policy, Rule, Watch, Webhook, alert_record
+from kedge.settings import Settings
+from kedge.webhooks.request import Destination
+from kedge.webhooks.secrets import destination
+from statistic_records import MINUTE, increase, window
+
+TEXTS = st.text(min_size=1, max_size=200)
+HOSTILE = "<!channel> & <https://example.com|click>"
+DECISION = {
+    "action": "rolled_back",
+    "from_release": 2,
+    "to_release": 1,
+    "generation": 3,
+    "reason": "release 1 was healthy",
+    "decided_at": 1_700_000_000_000_000,
+}
+
+
+def _alerts(rule="missing", model="flights", severity="critical"):
+    """One that fires and one that resolves it."""
+    made = Rule(name=rule, statistic="missing_increase", above=0.1, severity=severity)
+    watch = Watch(Policy(model="*", rules=(made,)), model, "production", MINUTE)
+    changes = [
+        change
+        for minute, value in enumerate((0.5, 0.0), 1)
+        for change in watch.observe(window(1, minute, increase(value)))
+    ]
+    firing, resolved = (alert_record(watch, change, 1_700_000_000_000_000) for change in changes)
+    return firing, resolved
+
+
+def _posted(kind, alert):
+    webhook = Webhook(
+        name="oncall",
+        format=kind,
+        url="https://example.com/hook",
+        routing_key_env="KEY" if kind == "pagerduty" else None,
+    )
+    return json.loads(Destination(webhook, webhook.url, routing_key="R0UTE").body(alert))
+
+
+def test_alertmanagers_payload_has_the_fields_of_version_4():
+    firing, resolved = _alerts()
+    on, off = (_posted("alertmanager", alert) for alert in (firing, resolved))
+    # https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    assert set(on) == {
+        *("version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels"),
+        *("commonLabels", "commonAnnotations", "externalURL", "alerts"),
+    }
+    (one,), (other,) = on["alerts"], off["alerts"]
+    assert set(one) == {
+        *("status", "labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint"),
+    }
+    assert (on["version"], on["receiver"]) == ("4", "oncall")
+    assert (on["status"], off["status"]) == ("firing", "resolved")
+    # By these a receiver knows that the second is about the first.
+    assert (one["labels"], one["fingerprint"]) == (other["labels"], other["fingerprint"])
+    assert re.fullmatch("[0-9a-f]{16}", one["fingerprint"])
+    assert datetime.fromisoformat(one["startsAt"]) < datetime.fromisoformat(other["endsAt"])
+    assert datetime.fromisoformat(one["endsAt"]).year == 1
+    texts = [*one["labels"].values(), *one["annotations"].values()]
+    assert all(isinstance(text, str) for text in texts)
+
+
+@given(rule=TEXTS, model=TEXTS)
+def test_slacks_message_keeps_its_limits_and_mentions_nobody(rule, model):
+    alert, _ = _alerts(HOSTILE + rule, model)
+    alert["decision"] = DECISION | {"reason": HOSTILE + "x" * 4000}
+    message = _posted("slack", alert)
+    header, section, context = message["blocks"]
+    assert header["text"]["type"] == "plain_text"
+    assert len(header["text"]["text"]) <= 150
+    assert len(section["text"]["text"]) <= 3000
+    for text in (message["text"], section["text"]["text"], context["elements"][0]["text"]):
+        assert not re.search("[<>]|&(?!amp;|lt;|gt;)", text)
+
+
+def test_slack_is_told_what_was_done():
+    alert, _ = _alerts()
+    alert["decision"] = DECISION
+    section = _posted("slack", alert)["blocks"][1]["text"]["text"]
+    assert section.startswith(alert["summary"])
+    assert "*Rolled back.* release 1 was healthy" in section
+
+
+@given(rule=TEXTS, severity=st.sampled_from(["info", "warning", "critical"]))
+def test_pagerdutys_incident_is_opened_and_resolved_by_one_key(rule, severity):
+    opened, closed = (_posted("pagerduty", alert) for alert in _alerts(rule, severity=severity))
+    assert (opened["event_action"], closed["event_action"]) == ("trigger", "resolve")
+    assert opened["dedup_key"] == closed["dedup_key"]
+    assert len(opened["dedup_key"]) <= 255
+    payload = opened["payload"]
+    assert payload["severity"] == severity
+    assert 0 < len(payload["summary"]) <= 1024
+    assert {"summary", "source", "severity"} <= set(payload)
+    assert opened["routing_key"] == "R0UTE"
+
+
+def test_what_is_secret_comes_from_the_environment(monkeypatch):
+    settings = Settings()
+    slack = Webhook(name="slack", format="slack", url_env="SLACK_URL")
+    with pytest.raises(KedgeError, match="'slack' has no URL to post to: set SLACK_URL"):
+        destination(slack, settings)
+    monkeypatch.setenv("SLACK_URL", "https://hooks.slack.com/services/T0/B0/s3cr3t")
+    found = destination(slack, settings)
+    assert found.url == "https://hooks.slack.com/services/T0/B0/s3cr3t"
+    assert found.signer is None
+    assert "s3cr3t" not in repr(found)
+    monkeypatch.setenv("SLACK_URL", "http://hooks.slack.com/services/T0/B0/s3cr3t")
+    with pytest.raises(KedgeError, match="SLACK_URL holds plain http") as refused:
+        destination(slack, settings)
+    assert "T0/B0" not in str(refused.value)
+    pager = Webhook(name="pager", format="pagerduty", routing_key_env="PAGER_KEY")
+    monkeypatch.setenv("PAGER_KEY", "k3y")
+    found = destination(pager, settings)
+    assert (found.url, found.routing_key) == ("https://events.pagerduty.com/v2/enqueue", "k3y")
+    assert "k3y" not in repr(found)
