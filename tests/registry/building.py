@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from sqlalchemy import create_engine, make_url, text
+
 from kedge.contracts import columns_of
 from kedge.profile import reference_of
 from kedge.registry import Registry
@@ -18,6 +20,20 @@ def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+@contextmanager
+def plain_connection(settings):
+    """A connection to the registry's database as anybody could open it, not by Kedge."""
+    url = make_url(settings.registry_url)
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA foreign_keys = ON"))
+        yield connection
+    engine.dispose()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kedge.registry import Registry, StaleAliasError
-from kedge.settings import Settings
 
 _meeting = None
 _LONGEST_WAIT = 120
@@ -15,10 +14,10 @@ def meet_at(barrier):
     _meeting = barrier
 
 
-def race_moves(home, racer, rounds):
+def race_moves(settings, racer, rounds):
     """In every round, all racers try the same generation at the same moment."""
     results = []
-    with Registry.open(Settings(home=home)) as registry:
+    with Registry.open(settings) as registry:
         for generation in range(rounds):
             _meeting.wait(_LONGEST_WAIT)
             try:
@@ -37,14 +36,14 @@ def race_moves(home, racer, rounds):
     return results
 
 
-def race_releases(home, each, pair):
+def race_releases(settings, each, pair):
     _meeting.wait(_LONGEST_WAIT)
-    with Registry.open(Settings(home=home)) as registry:
+    with Registry.open(settings) as registry:
         return [registry.create_release("m", *pair, actor="a").number for _ in range(each)]
 
 
-def race_registrations(home, artifact, reference):
+def race_registrations(settings, artifact, reference):
     """Everything from nothing: the database, the model and the content are all made in the race."""
     _meeting.wait(_LONGEST_WAIT)
-    with Registry.open(Settings(home=home)) as registry:
+    with Registry.open(settings) as registry:
         return registry.register_model("m", artifact, reference, actor="a").id

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from kedge.registry import (
     BadNameError,
@@ -19,7 +19,7 @@ from kedge.registry import (
     UnknownReleaseError,
 )
 from kedge.settings import Settings
-from registry.building import released, write
+from registry.building import plain_connection, released, write
 
 RELEASES = 3
 
@@ -117,11 +117,6 @@ TestAliases.settings = hypothesis_settings(max_examples=25, stateful_step_count=
 
 
 @pytest.fixture
-def home(tmp_path):
-    return Settings(home=tmp_path)
-
-
-@pytest.fixture
 def registry(home):
     with released(home, now=lambda: 1_700_000_000_000_000) as registry:
         yield registry
@@ -195,50 +190,43 @@ MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)
         ("DELETE FROM releases WHERE number = 3", "releases is append-only"),
         ("UPDATE model_versions SET reference = '{}'", "model_versions is append-only"),
         ("DELETE FROM code_versions", "code_versions is append-only"),
-        (MOVE.format("1, NULL, NULL, 1"), "UNIQUE"),
-        (MOVE.format("4, 3, 3, 1"), "FOREIGN KEY"),  # generation 3 is skipped
-        (MOVE.format("3, 2, 1, 1"), "FOREIGN KEY"),  # generation 2 did not lead to 1
-        (MOVE.format("3, 2, 2, 7"), "FOREIGN KEY"),  # there is no release 7
-        (MOVE.format("3, 1, 1, 1"), "CHECK"),  # not the generation before
-        (MOVE.format("0, NULL, NULL, 1"), "CHECK"),
-        (MOVE.format("3, NULL, NULL, 1"), "CHECK"),
-        (MOVE.format("3, 2, NULL, 1"), "CHECK"),
-        (MOVE.format("3, 2, 2, 3").replace("NULL, 0)", "'i', 0)"), "UNIQUE"),
+        (MOVE.format("1, NULL, NULL, 1"), "(?i)unique"),
+        (MOVE.format("4, 3, 3, 1"), "(?i)foreign key"),  # generation 3 is skipped
+        (MOVE.format("3, 2, 1, 1"), "(?i)foreign key"),  # generation 2 did not lead to 1
+        (MOVE.format("3, 2, 2, 7"), "(?i)foreign key"),  # there is no release 7
+        (MOVE.format("3, 1, 1, 1"), "(?i)check"),  # not the generation before
+        (MOVE.format("0, NULL, NULL, 1"), "(?i)check"),
+        (MOVE.format("3, NULL, NULL, 1"), "(?i)check"),
+        (MOVE.format("3, 2, NULL, 1"), "(?i)check"),
+        (MOVE.format("3, 2, 2, 3").replace("NULL, 0)", "'i', 0)"), "(?i)unique"),
     ],
 )
 def test_the_database_itself_refuses_to_rewrite_history(registry, home, statement, said):
     _move(registry, 1, 0)
     _move(registry, 2, 1, incident="i")
     before = registry.history("m", "production")
-    engine = create_engine(home.registry_url)
-    with engine.connect() as connection:
-        connection.execute(text("PRAGMA foreign_keys = ON"))
-        with pytest.raises(IntegrityError, match=said):
-            connection.execute(text(statement))
-    engine.dispose()
+    with plain_connection(home) as connection, pytest.raises(DBAPIError, match=said):
+        connection.execute(text(statement))
     assert registry.history("m", "production") == before
 
 
 def test_the_statement_that_the_refusals_vary_is_taken(registry, home):
     _move(registry, 1, 0)
     _move(registry, 2, 1)
-    engine = create_engine(home.registry_url)
-    with engine.begin() as connection:
-        connection.execute(text("PRAGMA foreign_keys = ON"))
+    with plain_connection(home) as connection:
         connection.execute(text(MOVE.format("3, 2, 2, 3")))
-    engine.dispose()
     assert [move.to_release for move in registry.history("m", "production")] == [1, 2, 3]
 
 
 def test_a_reader_is_not_held_up_by_a_writer(registry, home):
-    engine = create_engine(home.registry_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as writer:
-        assert writer.execute(text("PRAGMA journal_mode")).scalar() == "wal"
-        writer.execute(text("BEGIN EXCLUSIVE"))
+    with plain_connection(home) as writer:
+        sqlite = writer.dialect.name == "sqlite"
+        if sqlite:
+            assert writer.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        writer.execute(text("BEGIN EXCLUSIVE" if sqlite else "BEGIN"))
         writer.execute(text(MOVE.format("1, NULL, NULL, 1")))
         assert registry.alias("m", "production") is None
         writer.execute(text("COMMIT"))
-    engine.dispose()
     assert registry.alias("m", "production").to_release == 1
 
 

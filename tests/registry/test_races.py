@@ -3,16 +3,15 @@ import multiprocessing
 import pytest
 
 from kedge.registry import Registry
-from kedge.settings import Settings
 from registry import racing
 from registry.building import a_reference, released, write
 
-RACERS = 8
+RACERS = 16
 
 
 @pytest.fixture(scope="module")
 def race():
-    """Run a function in eight processes at once; they wait for each other in it."""
+    """Run a function in sixteen processes at once; they wait for each other in it."""
     spawned = multiprocessing.get_context("spawn")
     with spawned.Pool(RACERS, racing.meet_at, (spawned.Barrier(RACERS),)) as pool:
 
@@ -25,15 +24,10 @@ def race():
         pool.join()
 
 
-@pytest.fixture
-def home(tmp_path):
-    return Settings(home=tmp_path)
-
-
-def test_of_eight_processes_exactly_one_wins_each_generation(home, race):
-    rounds = 25
+def test_of_sixteen_processes_exactly_one_wins_each_generation(home, race):
+    rounds = 10
     with released(home) as registry:
-        told = race(racing.race_moves, *((home.home, racer, rounds) for racer in range(RACERS)))
+        told = race(racing.race_moves, *((home, racer, rounds) for racer in range(RACERS)))
         history = registry.history("m", "production")
     results = sorted(result for racer in told for result in racer)
     assert len(results) == rounds * RACERS
@@ -50,22 +44,22 @@ def test_of_eight_processes_exactly_one_wins_each_generation(home, race):
     assert all(current == generation + 1 for generation, _, _, current in results)
 
 
-def test_eight_processes_number_releases_without_gaps(home, race):
+def test_sixteen_processes_number_releases_without_gaps(home, race):
     each = 10
     with released(home, 1) as registry:
         first = registry.release("m", 1)
         pair = (first.model_version, first.code_version)
-        told = race(racing.race_releases, *[(home.home, each, pair)] * RACERS)
+        told = race(racing.race_releases, *[(home, each, pair)] * RACERS)
         stored = [release.number for release in registry.releases("m")]
     assert sorted(number for racer in told for number in racer) == list(range(2, each * RACERS + 2))
     assert stored == list(range(1, each * RACERS + 2))
 
 
 # Again and again: SQLite's "locked" while another process makes the file is seldom.
-@pytest.mark.parametrize("_attempt", range(20))
-def test_eight_processes_make_one_registry_with_one_version(home, race, _attempt):
+@pytest.mark.parametrize("_attempt", range(10))
+def test_sixteen_processes_make_one_registry_with_one_version(home, race, _attempt):
     artifact = write(home.home / "source" / "model.json", "{}")
-    ids = set(race(racing.race_registrations, *[(home.home, artifact, a_reference())] * RACERS))
+    ids = set(race(racing.race_registrations, *[(home, artifact, a_reference())] * RACERS))
     with Registry.open(home) as registry:
         assert [version.id for version in registry.model_versions("m")] == list(ids)
         assert registry.artifact(*ids).read_text() == "{}"

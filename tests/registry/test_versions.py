@@ -27,11 +27,6 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
-def home(tmp_path):
-    return Settings(home=tmp_path)
-
-
-@pytest.fixture
 def registry(home):
     with Registry.open(home, now=iter(range(1_000, 10_000)).__next__) as registry:
         yield registry

@@ -12,6 +12,7 @@ from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.policy import add_to as add_policy
+from kedge.cli.registry import add_to as add_registry
 from kedge.cli.releases import add_to as add_releases
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
@@ -34,6 +35,7 @@ for add_to in (
     add_broker,
     add_versions,
     add_releases,
+    add_registry,
     add_policy,
     add_webhooks,
     add_archive,

@@ -38,6 +38,7 @@ _RELEASE_COLUMNS = (
     "actor",
     "reason",
 )
+_SHORT = 12
 _MOVE_COLUMNS = (
     "model",
     "alias",
@@ -53,7 +54,7 @@ _MOVE_COLUMNS = (
 
 def add_to(app: typer.Typer) -> None:
     """Add the groups to the command line."""
-    add_group(app, "release", _RELEASE, release_create, release_list, release_show)
+    add_group(app, "release", _RELEASE, release_create, release_list, release_show, release_diff)
     add_group(app, "alias", _ALIAS, alias_move, alias_show, alias_list, alias_history)
 
 
@@ -98,6 +99,30 @@ def release_show(
         aliases = [move.alias for move in registry.aliases(model) if move.to_release == number]
     columns = (*_RELEASE_COLUMNS, "aliases")
     printed({**asdict(release), "aliases": aliases}, columns, as_json=as_json)
+
+
+def release_diff(
+    model: Model,
+    before: Annotated[int, typer.Argument(help="Number of the one release.")],
+    after: Annotated[int, typer.Argument(help="Number of the other.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed from one release to another: artifact, signature, reference or code.
+
+    Nothing is shown for two that pair the same model version and code version.
+
+    Example: `kedge release diff flights 2 3`
+    """
+    with opened() as registry:
+        found = registry.compare(model, before, after)
+    rows = [asdict(difference) for difference in found]
+    if not as_json:
+        # Of addresses people need the beginning.
+        for row in rows:
+            if row["part"] in ("artifact", "code"):
+                row.update(before=row["before"][:_SHORT], after=row["after"][:_SHORT])
+    printed(rows, ("part", "what", "before", "after"), as_json=as_json)
 
 
 def alias_move(

@@ -1,5 +1,6 @@
 """Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
 
+from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
 from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Release
@@ -26,6 +27,7 @@ __all__ = [
     "ContentError",
     "ContentStore",
     "DatabaseUnavailableError",
+    "Difference",
     "IncidentConflictError",
     "ModelVersion",
     "Registry",

@@ -1,4 +1,4 @@
-"""The registry's database: SQLite in WAL mode by default, another one by its URL."""
+"""The registry's database: SQLite in WAL mode by default, PostgreSQL by its URL."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from kedge.errors import KedgeError
-from kedge.registry.tables import metadata
+from kedge.registry import schema
 from kedge.settings import Settings
 
 _BUSY_TIMEOUT = 30.0
@@ -45,9 +45,13 @@ class Database:
         except (ArgumentError, ImportError) as error:
             raise KedgeError(
                 f"the registry's URL can't be used: {error}. KEDGE_REGISTRY__URL takes a "
-                "SQLAlchemy URL, for example sqlite:////var/lib/kedge/registry.db; other databases "
-                "need their driver installed"
+                "SQLAlchemy URL, for example sqlite:////var/lib/kedge/registry.db or "
+                "postgresql://kedge@db.example.com/kedge, which needs pip install 'kedge[postgres]'"
             ) from error
+        self._reader = self._engine
+        if self._engine.dialect.name == "postgresql":
+            # By default, each of its statements would see another state.
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._name = parsed.render_as_string(hide_password=True)
 
@@ -55,15 +59,18 @@ class Database:
     def open(cls, settings: Settings) -> Self:
         """The database of the settings, its tables made where they are missing.
 
+        SQLite's are brought up to date as well: nobody else can be using them with an older Kedge.
+
         Raises:
             DatabaseUnavailableError: it can't be reached.
-            KedgeError: the URL names no database that can be used here.
+            KedgeError: the URL names no database that can be used here, or its tables are of
+                another version of Kedge.
         """
         database = cls(settings.registry_url)
         try:
             with database._explained():
                 _use_wal(database._engine)
-            database._create_tables()
+            database._make_current()
         except BaseException:
             database.close()
             raise
@@ -75,7 +82,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view of everything."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -87,12 +94,29 @@ class Database:
         with self._explained(), self._writer.begin() as connection:
             yield connection
 
-    def _create_tables(self) -> None:
+    def upgrade(self) -> bool:
+        """Bring the tables up to date; False when they are."""
         with self.read() as connection:
-            existing = set(inspect(connection).get_table_names())
-        if not existing.issuperset(metadata.tables):
-            with self.write() as connection:
-                metadata.create_all(connection)
+            if schema.state(connection) == "current":
+                return False
+        with self.write() as connection:
+            schema.upgrade(connection)
+        return True
+
+    def _make_current(self) -> None:
+        with self.read() as connection:
+            state = schema.state(connection)
+        if state == "newer":
+            raise KedgeError(
+                f"the registry at {self._name} was made by a newer Kedge, and this one does not "
+                "know its tables: install that version here too"
+            )
+        if state == "older" and self._engine.dialect.name != "sqlite":
+            raise KedgeError(
+                f"the registry at {self._name} was made by an older Kedge: stop what uses it, make "
+                "a backup, and run `kedge registry upgrade`"
+            )
+        self.upgrade()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -109,8 +133,11 @@ class Database:
 
 
 def _engine(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite":
-        return create_engine(url)
+        # A connection that a restarted server has closed is replaced, not handed out.
+        return create_engine(url, pool_pre_ping=True)
     if url.database:
         Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     timeout = {} if "timeout" in url.query else {"timeout": _BUSY_TIMEOUT}

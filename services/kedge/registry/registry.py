@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 
 from kedge.registry import events, queries
 from kedge.registry.clock import Clock, microseconds_now
+from kedge.registry.comparison import Difference, Released, differences
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database
 from kedge.registry.entries import AliasMove, Release
@@ -105,6 +106,18 @@ class Registry(Versions):
                 select(releases).where(releases.c.model == model).order_by(releases.c.number)
             )
             return [Release(**row._asdict()) for row in rows]
+
+    def compare(self, model: str, before: int, after: int) -> list[Difference]:
+        """What changed from one release to another; empty where they pair the same versions."""
+        return list(differences(*(self._released(model, number) for number in (before, after))))
+
+    def _released(self, model: str, number: int) -> Released:
+        release = self.release(model, number)
+        return Released(
+            release,
+            self.model_version(model, release.model_version),
+            self.code_version(model, release.code_version),
+        )
 
     # Aliases
 

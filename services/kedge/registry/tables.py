@@ -1,5 +1,8 @@
 """The registry's tables. Constraints say what must never be, whoever writes.
 
+A database gets them, and the triggers that keep what is appended from being changed, by the steps
+in `migrations`; a change here needs another step there.
+
 Versions, releases and alias moves are appended and never changed. The history of an alias is one
 chain: each move but the first refers to the move before it and to where that one led.
 """
@@ -7,7 +10,6 @@ chain: each move but the first refers to the move before it and to where that on
 from __future__ import annotations
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -21,7 +23,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
 )
 
 metadata = MetaData()
@@ -115,11 +116,3 @@ outbox = Table(
     # Never a number twice, even after the newest rows are deleted.
     sqlite_autoincrement=True,
 )
-
-for _table in (model_versions, code_versions, releases, alias_moves):
-    for _change in ("UPDATE", "DELETE"):
-        _trigger = DDL(  # type: ignore[no-untyped-call] # SQLAlchemy left it without types
-            f"CREATE TRIGGER {_table.name}_no_{_change.lower()} BEFORE {_change} ON {_table.name} "
-            f"BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
-        )
-        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))

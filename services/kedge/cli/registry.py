@@ -1,0 +1,44 @@
+"""`kedge registry`: the database behind models, releases and aliases."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        help="""The registry's database: SQLite under `KEDGE_HOME`, or what `KEDGE_REGISTRY__URL`
+        names, for example `postgresql://kedge@db.example.com/kedge`.
+        """,
+    )
+    group.callback()(lambda: None)  # one command alone would not be a group
+    group.command()(upgrade)
+    app.add_typer(group, name="registry")
+
+
+def upgrade(
+    *, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+) -> None:
+    """Make the tables, or bring those of an older Kedge up to date.
+
+    Stop what uses the registry and make a backup first. On SQLite every command does this by
+    itself; other databases wait for you to say so. Running it again changes nothing.
+
+    Example: `kedge registry upgrade`
+    """
+    from kedge.registry.database import Database
+    from kedge.settings import Settings
+
+    with closing(Database(Settings().registry_url)) as database:
+        changed = database.upgrade()
+    if as_json:
+        typer.echo(json.dumps({"upgraded": changed}))
+    else:
+        typer.echo("upgraded" if changed else "up to date: nothing was changed")
