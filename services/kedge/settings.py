@@ -70,7 +70,9 @@ class BrokerSettings(_Section):
 class RegistrySettings(_Section):
     """Where models, code versions, releases and aliases are kept."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL; SQLite under `home` by default.")
+    url: str | None = Field(
+        None, description="SQLite under `home` by default; postgresql://user@host/database."
+    )
     artifacts: Path | None = Field(None, description="Artifact store; under `home` by default.")
     poll: Seconds = Field(0.1, description="How often the outbox is looked at.")
 
