@@ -125,7 +125,6 @@ class ModelConsumer:
         return found[0] if found else None
 
     def consume(self, count, timeout):
-        del timeout
         self._process.turn("consume")
         found = []
         if self._topic is not None:
@@ -136,7 +135,7 @@ class ModelConsumer:
                 return found
         if not found:
             found = self._gather(count)
-        if not found:
+        if not found and timeout:
             self._world.pass_time(1.0)
         return found
 
@@ -226,7 +225,8 @@ class ModelConsumer:
             position = offset + 1
         else:
             position = max(position, end)
-            if self._with_eof and self._told_end.get(where) != position:
+            untold = self._with_eof and self._told_end.get(where) != position
+            if untold and len(found) < count:
                 self._told_end[where] = position
                 eof = KafkaError(KafkaError._PARTITION_EOF)
                 found.append(Delivered(where, position, failed=eof))
@@ -237,6 +237,10 @@ class ModelConsumer:
 class ModelAdmin:
     def __init__(self, world, _options, **_):
         self._world, self._process = world, world.current
+
+    def list_topics(self, topic, timeout):
+        del topic, timeout
+        self._process.turn("list_topics")
 
     def list_offsets(self, wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, **_):
         self._process.turn("list_offsets")

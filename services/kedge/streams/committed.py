@@ -11,6 +11,7 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     TopicPartition,
 )
 from confluent_kafka.admin import OffsetSpec
@@ -19,6 +20,9 @@ from kedge.streams.clients import Options, admin, consumer
 from kedge.streams.messages import Incoming, incoming
 
 _TIMEOUT = 30.0
+_LONGEST_WAIT = 0.1
+_AT_ONCE = 1000
+"""Messages."""
 
 
 class CommittedLog:
@@ -80,7 +84,7 @@ class CommittedLog:
         end = self._end()
         patience = time.monotonic() + _TIMEOUT
         while self._position < end:
-            for message in self._consumer.consume(1000, 0.1):
+            for message in self._ready():
                 error = message.error()
                 if error is None:
                     self._position = int(message.offset() or 0) + 1
@@ -97,8 +101,16 @@ class CommittedLog:
             if time.monotonic() > patience:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
 
+    def _ready(self) -> list[Message]:
+        """What is there, as soon as something is: `consume` alone waits until it has all it may."""
+        first = self._consumer.poll(_LONGEST_WAIT)
+        return [] if first is None else [first, *self._consumer.consume(_AT_ONCE, 0)]
+
     def _end(self) -> int:
         where = TopicPartition(self._where.topic, self._where.partition)
+        # Asked for offsets before it knows the partition's leader, librdkafka looks again after one
+        # to three seconds only; asked for the topic, it knows at once.
+        self._admin.list_topics(where.topic, timeout=_TIMEOUT)
         (result,) = self._admin.list_offsets(
             {where: OffsetSpec.latest()}, request_timeout=_TIMEOUT
         ).values()
