@@ -16,8 +16,11 @@ help: ## This list
 demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of one rollback
 	$(RUN) kedge demo $(DEMO_ARGS)
 
+# Tests wait more than they compute: several processes share the cores, and one broker.
+TEST_PROCESSES ?= 4
+
 test: $(SYNCED) ## All tests, against a real broker
-	$(RUN) pytest $(PYTEST_ARGS)
+	$(RUN) pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 simulation: $(SYNCED) ## 10,000 schedules of faults for the exactly-once loop, on a model of Kafka
 	KEDGE_SIMULATION_SCHEDULES=$${KEDGE_SIMULATION_SCHEDULES:-10000} \
@@ -59,7 +62,8 @@ clean: ## Remove the environment and every cache in this folder
 	$(PYTHON) -m venv .bootstrap
 	.bootstrap/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# The interpreter is named, so that a machine with several uses the one asked for.
+# The interpreter is named, so that a machine with several uses the one asked for. Libraries are
+# compiled once here, and not by each of the processes that the demo and the tests start at once.
 $(SYNCED): pyproject.toml uv.lock | $(if $(findstring .bootstrap,$(UV)),.bootstrap/bin/uv)
-	$(UV) sync --locked --all-extras --python $(PYTHON)
+	$(UV) sync --locked --all-extras --python $(PYTHON) --compile-bytecode
 	@touch $@

@@ -1,8 +1,14 @@
-"""One real broker over the whole suite; tests keep apart by topic prefix."""
+"""One real broker over the whole suite; tests keep apart by topic prefix.
+
+With `-n`, tests run in several processes, which share it. The process that was called, of which
+those are children, chooses where it lies and stops it at the end, an interrupted one too.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -17,16 +23,43 @@ hypothesis_settings.register_profile("kedge", deadline=None)
 hypothesis_settings.load_profile("kedge")
 
 
+_SHARED = "kedge_shared_folder"
+_OWNED = pytest.StashKey[tempfile.TemporaryDirectory]()
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.stash[_OWNED] = tempfile.TemporaryDirectory(prefix="kedge-tests-")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Tell a process where the broker is that it shares."""
+    node.workerinput[_SHARED] = node.config.stash[_OWNED].name
+
+
+def pytest_unconfigure(config):
+    if _OWNED in config.stash:
+        with config.stash[_OWNED] as folder:
+            stop(Settings(home=Path(folder)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """What takes long begins first: else the last test of all would run alone."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory):
+def kafka(pytestconfig):
     """librdkafka options of a real broker: the one in the environment, else the embedded one."""
-    settings = Settings(home=tmp_path_factory.mktemp("broker"))
-    if "bootstrap.servers" in settings.kafka:
-        yield settings.kafka
-        return
-    start(settings)
-    yield connection(settings)
-    stop(settings)
+    if _OWNED in pytestconfig.stash:
+        folder = pytestconfig.stash[_OWNED].name
+    else:
+        folder = pytestconfig.workerinput[_SHARED]
+    settings = Settings(home=Path(folder))
+    start(settings)  # of processes that start it at once, one does
+    return connection(settings)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ def running(*services, settings):
 
 def produce(kafka, topic, values, key=None):
     """Messages with these values, acknowledged by the broker."""
-    client, errors = producer(kafka), []
+    # An idempotent producer waits half a second for its number.
+    client, errors = producer(kafka, enable_idempotence=False, max_in_flight=1), []
     for value in values:
         client.produce(topic, value, key, on_delivery=lambda error, _: errors.append(error))
     assert client.flush(PATIENCE) == 0

@@ -17,6 +17,8 @@ from kedge.cli import app
 from kedge.errors import KedgeError
 from kedge.settings import Settings
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("embedded broker")]
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

@@ -20,6 +20,7 @@ FAULTS = int(os.environ.get("KEDGE_CHAOS_FAULTS", "9"))
 SEED = int(os.environ.get("KEDGE_CHAOS_SEED", "1"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300 + 20 * FAULTS)
 def test_nothing_is_lost_and_nothing_comes_twice(tmp_path):
     console = Console(width=110)

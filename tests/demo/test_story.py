@@ -19,6 +19,7 @@ def flights():
     found.close()
 
 
+@pytest.mark.long
 def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
     summary = tmp_path / "summary.json"
     done = subprocess.run(

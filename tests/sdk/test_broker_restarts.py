@@ -54,6 +54,7 @@ class Logged:
         return sorted(map(decode_predictions, values), key=lambda batch: batch.producer.sequence)
 
 
+@pytest.mark.long
 def test_a_broker_killed_mid_stream(own, tmp_path):
     memory = Logged(own, {})
     disk = Logged(own, {"spool": tmp_path / "spool"})
