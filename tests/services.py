@@ -39,10 +39,14 @@ def running(*services, settings):
         raise failures[0]
 
 
+def plain_producer(kafka):
+    """A producer that sends at once: an idempotent one first waits half a second for a number."""
+    return producer(kafka, enable_idempotence=False, max_in_flight=1)
+
+
 def produce(kafka, topic, values, key=None):
     """Messages with these values, acknowledged by the broker."""
-    # An idempotent producer waits half a second for its number.
-    client, errors = producer(kafka, enable_idempotence=False, max_in_flight=1), []
+    client, errors = plain_producer(kafka), []
     for value in values:
         client.produce(topic, value, key, on_delivery=lambda error, _: errors.append(error))
     assert client.flush(PATIENCE) == 0

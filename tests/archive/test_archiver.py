@@ -19,6 +19,7 @@ from kedge.archiver import run
 from kedge.contracts import Tags, Topics, decode, encode
 from kedge.streams.clients import admin, consumer, producer
 from logged import START, batch, release_event, single
+from services import plain_producer
 
 DEADLINE = 60.0
 
@@ -293,7 +294,7 @@ def test_archivers_share_partitions_while_they_come_and_go(make_settings, kafka)
         archive={"flush_seconds": 0.2, "flush_records": 300}, stream={"partitions": 4}
     )
     topic = Topics(settings.topic_prefix).predictions
-    client = producer(kafka)
+    client = plain_producer(kafka)
     expected, seen = [], []
 
     def produce():
@@ -331,7 +332,7 @@ def test_archivers_share_partitions_while_they_come_and_go(make_settings, kafka)
 
 def test_a_killed_archiver_loses_and_doubles_nothing(settings, kafka):
     topic = Topics(settings.topic_prefix).predictions
-    client = producer(kafka)
+    client = plain_producer(kafka)
     expected = []
 
     def produce():
@@ -373,7 +374,7 @@ def test_a_killed_archiver_loses_and_doubles_nothing(settings, kafka):
 
 def test_a_model_of_another_name_and_release_stays_apart(settings, kafka):
     topic = Topics(settings.topic_prefix).predictions
-    client = producer(kafka)
+    client = plain_producer(kafka)
     odd = Tags("de lays/'%*?", "mv", "cv", 2, "test")
     client.produce(topic, single(row(1)))
     client.produce(topic, single(row(2), odd))
@@ -393,7 +394,7 @@ def _topic_id(kafka, topic):
 def test_an_archiver_that_was_overtaken_goes_on_where_the_other_stopped(make_settings, kafka):
     settings = make_settings(archive={"flush_seconds": 1.0}, stream={"partitions": 1})
     topic = Topics(settings.topic_prefix).predictions
-    client = producer(kafka)
+    client = plain_producer(kafka)
     disk = Disk(settings.archive_path)
     other = PartitionWriter(
         disk, ColumnLedger(disk), "predictions", _topic_id(kafka, topic), partition=0
@@ -420,7 +421,7 @@ def test_an_archiver_that_was_overtaken_goes_on_where_the_other_stopped(make_set
 def test_what_kafka_deleted_before_it_was_archived_is_said(make_settings, kafka):
     settings = make_settings(archive={"flush_seconds": 0.1}, stream={"partitions": 1})
     topic = Topics(settings.topic_prefix).predictions
-    client = producer(kafka)
+    client = plain_producer(kafka)
 
     def produce(first, end):
         for index in range(first, end):

@@ -16,8 +16,15 @@ from kedge.contracts import Topics, decode
 from kedge.deadletters import REPLAY_HEADER, Letters, Place, Selection, replay
 from kedge.errors import KedgeError
 from kedge.streams import CommittedLog, Incoming, dead_letter
-from kedge.streams.clients import producer
-from services import PATIENCE, committed, eventually, produce, release_event, running
+from services import (
+    PATIENCE,
+    committed,
+    eventually,
+    plain_producer,
+    produce,
+    release_event,
+    running,
+)
 
 KILLED = """
 import os, sys
@@ -57,7 +64,7 @@ def kedge(settings, tmp_path, monkeypatch):
 @pytest.fixture
 def letters(settings, topics):
     """Six letters of predictions as a service gave them up; their places, by number."""
-    client, places = producer(settings.kafka), {}
+    client, places = plain_producer(settings.kafka), {}
     for i in range(6):
         message = Incoming(
             topics.predictions,

@@ -12,15 +12,22 @@ from deadletters import malformed as make
 from kedge import monitor, profiler
 from kedge.contracts import Topics, UnreadableMessageError, decode, decode_predictions
 from kedge.profile import KINDS, count_windows
-from kedge.streams.clients import producer
-from services import PATIENCE, committed, eventually, produce, release_event, running
+from services import (
+    PATIENCE,
+    committed,
+    eventually,
+    plain_producer,
+    produce,
+    release_event,
+    running,
+)
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "dead-letters.md"
 
 
 def _send(kafka, topic, messages):
     """Where each went: coordinates by index. In Kafka's own compression, as producers send."""
-    client, places = producer(kafka), {}
+    client, places = plain_producer(kafka), {}
     for i, (value, key, headers) in enumerate(messages):
 
         def note(error, message, i=i):

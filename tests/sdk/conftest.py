@@ -17,8 +17,8 @@ from arrivals import RELEASE, Arrived
 from kedge import PredictionLogger
 from kedge.contracts import Topics, encode
 from kedge.settings import Settings
-from kedge.streams.clients import producer
 from kedge.streams.topics import create_topics
+from services import plain_producer
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def log(make_logger):
 @pytest.fixture
 def produce(settings, topics):
     """Put a message on the topic of releases, as the registry does."""
-    client = producer(settings.kafka)
+    client = plain_producer(settings.kafka)
 
     def put(key, value, topic=topics.releases):
         client.produce(topic, value, key)

@@ -6,14 +6,14 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TopicPartition
 
 from kedge.contracts import Topics
 from kedge.streams import incoming
-from kedge.streams.clients import consumer, producer
-from services import PATIENCE
+from kedge.streams.clients import consumer
+from services import PATIENCE, plain_producer
 
 
 def test_a_producer_does_not_say_when_its_prediction_arrived(settings):
     kafka, topic = settings.kafka, Topics(settings.topic_prefix).predictions
     tomorrow = time.time_ns() // 1_000_000 + 86_400_000
-    client = producer(kafka)
+    client = plain_producer(kafka)
     for stamp in (1000, tomorrow):
         client.produce(topic, b"", partition=0, timestamp=stamp)
     assert client.flush(PATIENCE) == 0
