@@ -30,10 +30,13 @@ REFERENCE = reference_of(
         *columns_of([{"output": i / 30} for i in range(30)], "output"),
     ]
 )
-WIDE_REFERENCE = reference_of(
-    columns_of([{name: value + i for name, value in WIDE.items()} for i in range(3)], "feature")
-)
 B6, AA = map(REFERENCE.columns[1].bins.categories.index, ("B6", "AA"))
+
+
+def wide_reference():
+    """A reference of all features of `WIDE`; it takes seconds to make."""
+    rows = [{name: value + i for name, value in WIDE.items()} for i in range(3)]
+    return reference_of(columns_of(rows, "feature"))
 
 
 def single(**changes):

@@ -59,7 +59,7 @@ def test_each_bad_message_is_one_letter_and_its_neighbours_are_counted_exactly(m
     settings = make_settings(stream={"duplicate_horizon": 0})
     kafka, topics = settings.kafka, Topics(settings.topic_prefix)
     produce(kafka, topics.releases, [release_event("flights", 1, make.REFERENCE)], b"1")
-    produce(kafka, topics.releases, [release_event("wide", 1, make.WIDE_REFERENCE)], b"2")
+    produce(kafka, topics.releases, [release_event("wide", 1, make.wide_reference())], b"2")
     bad, odd, wide = make.malformed(), list(make.odd().values()), make.wide()
     messages, cells = [], []
     for i, (value, *_) in enumerate(bad.values()):
