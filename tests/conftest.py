@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from kedge.broker import connection, start, stop
@@ -19,7 +20,9 @@ from kedge.streams.clients import admin
 from kedge.streams.topics import create_topics
 
 # No wall clock decides a test: these machines are shared.
-hypothesis_settings.register_profile("kedge", deadline=None)
+hypothesis_settings.register_profile(
+    "kedge", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("kedge")
 
 
