@@ -170,7 +170,10 @@ mixed = st.lists(
 )
 
 
-@examples(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=8,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(sent=mixed)
 def test_every_message_has_one_fate(profiling, sent):
     (settings, seen), model = profiling, f"m{uuid.uuid4().hex}"

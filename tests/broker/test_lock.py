@@ -26,7 +26,10 @@ locked = st.lists(
 
 
 @given(locked)
-@hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_what_was_written_is_read(tmp_path, jars):
     write(tmp_path / "jars.lock", jars)
 

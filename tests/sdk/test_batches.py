@@ -111,7 +111,10 @@ def batches(draw):
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(batch=batches(), as_names=st.booleans())
 def test_what_is_logged_together_arrives(log, predictions, batch, as_names):
     rows = len(batch["event_times"])

@@ -16,7 +16,10 @@ truths = st.one_of(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(known=st.lists(st.tuples(st.text("xyz", min_size=1), truths, st.integers(0, 2**60))))
 def test_outcomes_arrive_keyed_by_the_prediction(log, outcomes, known):
     seen = len(outcomes.read())

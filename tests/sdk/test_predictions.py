@@ -65,7 +65,10 @@ def assert_same(row, call):
     assert row == want
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(calls=st.lists(logged_once, max_size=12))
 def test_what_is_logged_arrives(log, predictions, calls):
     ids = [log.prediction(**call) for call in calls]
