@@ -31,7 +31,10 @@ def postgresql():
     shutil.rmtree(data)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+# One process has the server, when tests run in several.
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
+)
 def home(request, tmp_path):
     """Settings with an empty registry."""
     if request.param == "sqlite":
