@@ -16,7 +16,8 @@ help: ## This list
 demo: $(SYNCED) ## The main job on a real Kafka with real flights: the story of one rollback
 	$(RUN) kedge demo $(DEMO_ARGS)
 
-# Tests wait more than they compute: several processes share the cores, and one broker.
+# Tests wait more than they compute: several processes share the cores, and one broker. By hand,
+# `pytest tests/sdk` runs a part in one process.
 TEST_PROCESSES ?= 4
 
 test: $(SYNCED) ## All tests, against a real broker

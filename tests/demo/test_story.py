@@ -20,6 +20,7 @@ def flights():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
     summary = tmp_path / "summary.json"
     done = subprocess.run(
