@@ -47,6 +47,19 @@ def pytest_unconfigure(config):
             stop(Settings(home=Path(folder)))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests go one by one, in our order, to whoever is free; but these share what is dear."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - nobody else needs it
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            shared = ("test_lifecycle.py", "broker/test_cli.py", "test_races.py", "[postgresql")
+            return next((each for each in shared if each in nodeid), nodeid)
+
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """What takes long begins first: else the last test of all would run alone."""

@@ -17,7 +17,7 @@ from kedge.cli import app
 from kedge.errors import KedgeError
 from kedge.settings import Settings
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("embedded broker")]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ from kedge.broker.layout import Layout
 from kedge.errors import KedgeError
 from kedge.settings import Settings
 
-# One process after the other: they start JVMs, and some share a broker.
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("embedded broker")]
+pytestmark = pytest.mark.long
 
 LONGEST_MESSAGE = 8 * 1024 * 1024
 

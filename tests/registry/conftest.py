@@ -31,10 +31,7 @@ def postgresql():
     shutil.rmtree(data)
 
 
-# One process has the server, when tests run in several.
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
-)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def home(request, tmp_path):
     """Settings with an empty registry."""
     if request.param == "sqlite":

@@ -6,8 +6,6 @@ from kedge.registry import Registry
 from registry import racing
 from registry.building import a_reference, released, write
 
-# They share the racers.
-pytestmark = pytest.mark.xdist_group("racers")
 RACERS = 16
 
 

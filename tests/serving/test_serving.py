@@ -80,12 +80,14 @@ def server(settings, releases):  # noqa: ARG001 - there has to be one
             env=env,
             stderr=subprocess.DEVNULL,
         )
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            eventually(lambda: _status(client), lambda status: status == 200)
-            yield client, process
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                eventually(lambda: _status(client), lambda status: status == 200)
+                yield client, process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 def _status(client):
