@@ -27,6 +27,7 @@ class Statistic:
         column: which feature or output.
         kind: for a missing rate, the kind; None for all kinds together.
         note: what a reader of the number has to know.
+        segment: which rows of the window, as `feature=value`; None for all.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Statistic:
     column: str | None = None
     kind: str | None = None
     note: str | None = None
+    segment: str | None = None
 
     def to_record(self) -> Record:
         """As in the `statistic` contract."""

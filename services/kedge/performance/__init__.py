@@ -1,0 +1,16 @@
+"""Pure: how well a model does, from joined outcomes, and before they come."""
+
+from kedge.performance.metrics import label_coverage, metrics
+from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
+from kedge.performance.task import Task, infer_task
+
+__all__ = [
+    "Scores",
+    "Task",
+    "infer_task",
+    "label_coverage",
+    "metrics",
+    "no_scores",
+    "scores_from_json",
+    "scores_of",
+]
