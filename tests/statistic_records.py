@@ -5,12 +5,13 @@ from __future__ import annotations
 MINUTE = 60_000_000
 
 
-def statistic(name, value, rows=1000, *, role=None, column=None, kind=None):
+def statistic(name, value, rows=1000, *, role=None, column=None, kind=None, segment=None):
     return {
         "name": name,
         "role": role,
         "column": column,
         "kind": kind,
+        "segment": segment,
         "value": value,
         "rows": rows,
         "note": None if value is not None else "no usable value in the window",

@@ -67,7 +67,7 @@ _VIEWS = {
         SELECT moved.time, moved.model, moved.alias, moved.from_release,
             moved.release AS to_release, moved.generation, moved.incident, moved.actor,
             moved.reason, decided.rule, decided.severity, decided.statistic, decided.role,
-            decided.column_name, decided.kind, decided.value, decided.threshold,
+            decided.column_name, decided.kind, decided.segment, decided.value, decided.threshold,
             decided.starts_at, decided.window_end, decided.decided_at, decided.summary
         FROM releases AS moved LEFT JOIN decided
         ON moved.incident = decided.incident AND moved.model = decided.model
@@ -113,6 +113,7 @@ _COLUMN_COMMENTS = {
     "statistics.statistic": "Which one: missing_rate, psi, js_distance, …",
     "statistics.column_name": "Which feature or output it is about; null for the whole window",
     "statistics.kind": "For a missing rate the kind of missing; null for all together",
+    "statistics.segment": "Which rows of the window, as feature=value; null for all",
     "statistics.rows": "Rows of the window that it is computed from",
     "statistics.window_rows": "Predictions in the window",
     "statistics.revision": "0 at first, one more each time that late events changed it",

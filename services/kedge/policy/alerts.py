@@ -40,6 +40,7 @@ def alert_record(watch: Watch, change: Change, now: int) -> Record:
         "role": subject.role,
         "column": subject.column,
         "kind": subject.kind,
+        "segment": subject.segment,
         "threshold": incident.threshold,
         "starts_at": incident.starts_at,
         "ends_at": None if change.firing else incident.last.end,

@@ -18,11 +18,13 @@ class Subject(NamedTuple):
     role: str | None = None
     column: str | None = None
     kind: str | None = None
+    segment: str | None = None
 
     def __str__(self) -> str:
         of_kind = f" ({self.kind})" if self.kind else ""
         of_column = f" of {self.role} {self.column}" if self.column else ""
-        return f"{self.statistic}{of_kind}{of_column}"
+        where = f" where {self.segment}" if self.segment else ""
+        return f"{self.statistic}{of_kind}{of_column}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,13 @@ class ReleaseReadings:
 
 def subject_of(statistic: Record) -> Subject:
     """What a statistic of the `statistic` contract is about."""
-    return Subject(statistic["name"], statistic["role"], statistic["column"], statistic["kind"])
+    return Subject(
+        statistic["name"],
+        statistic["role"],
+        statistic["column"],
+        statistic["kind"],
+        statistic["segment"],
+    )
 
 
 def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:

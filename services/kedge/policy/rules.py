@@ -31,6 +31,10 @@ class Rule(Part):
     kind: Literal[KINDS] | None = Field(  # type: ignore[valid-type]  # made from the enum: one list of kinds
         None, description="For missing_rate: this kind alone, not all together."
     )
+    segment: Annotated[str, Field(pattern="^[^=]+=.")] | None = Field(
+        None,
+        description="For performance: these rows alone, as feature=value, a glob; all by default.",
+    )
     above: float | None = Field(None, description="A value above this is over the threshold.")
     below: float | None = Field(None, description="A value below this is over the threshold.")
     window_seconds: float | None = Field(
@@ -104,12 +108,22 @@ class Rule(Part):
         return value > self.threshold if self.below is None else value < self.threshold
 
     def covers(
-        self, statistic: str, role: str | None, column: str | None, kind: str | None
+        self,
+        statistic: str,
+        role: str | None,
+        column: str | None,
+        kind: str | None,
+        segment: str | None = None,
     ) -> bool:
         """Whether the rule is about this statistic."""
         return (
             statistic == self.statistic
             and kind == self.kind
+            and (
+                segment is None
+                if self.segment is None
+                else segment is not None and fnmatchcase(segment, self.segment)
+            )
             and (self.role is None or role == self.role)
             and (column is None or any(fnmatchcase(column, glob) for glob in self.columns))
         )
