@@ -182,6 +182,21 @@ def test_the_whole_of_a_policy():
     assert webhook.retry_seconds[0] == 5
 
 
+def test_a_rule_is_about_all_rows_or_about_segments():
+    text = HEAD + '[[rules]]\nname = "worse"\nstatistic = "recall"\nbelow = 0.5\n'
+    (whole,) = parse(text, "policy.toml").rules
+    (origins,) = parse(text + 'segment = "origin=*"', "policy.toml").rules
+    subject = ("recall", None, None, None)
+    segments = (None, "origin=JFK", "carrier=AA")
+    assert [whole.covers(*subject, segment) for segment in segments] == [True, False, False]
+    assert [origins.covers(*subject, segment) for segment in segments] == [False, True, False]
+
+
+def test_only_performance_has_segments():
+    (problem,) = _problems(HEAD + RULE + 'segment = "origin=JFK"')
+    assert (problem.key, "has no segments" in problem.wrong) == ("rules[0].segment", True)
+
+
 keys = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
 leaves = (
     st.integers(-9, 9) | st.text("ab#[]='", max_size=4) | st.lists(st.integers(0, 9), max_size=3)

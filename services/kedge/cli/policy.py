@@ -61,8 +61,9 @@ severities = ["critical", "warning"]
 _STATISTICS = """\
 Made by `kedge policy statistics --markdown` from the catalogue in the code. p are the shares of the
 window, q those of the reference, over the bins of the reference; rows that have no usable value are
-the missing rates' subject and are left out of p and q. Where a number can't be had, it is null and
-its note says why: no data is neither near nor far."""
+the missing rates' subject and are left out of p and q. Of performance, ŷ is the output, y the
+truth, p the score of the positive class and n the joined rows; see [performance](performance.md).
+Where a number can't be had, it is null and its note says why: no data is neither near nor far."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -149,8 +150,9 @@ def statistics(
     entries = CATALOGUE.values()
     if as_json:
         # JSON has no infinity: what has no bound has none there.
+        unbounded = (math.inf, -math.inf)
         listed = [
-            {key: None if value == math.inf else value for key, value in asdict(entry).items()}
+            {key: None if value in unbounded else value for key, value in asdict(entry).items()}
             for entry in entries
         ]
         typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from kedge.performance.metrics import label_coverage, metrics
 from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
+from kedge.performance.segments import segment_of
 from kedge.performance.task import Task, infer_task
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "no_scores",
     "scores_from_json",
     "scores_of",
+    "segment_of",
 ]

@@ -72,6 +72,8 @@ class Rule(Part):
             raise refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
         if self.kind is not None and self.statistic != "missing_rate":
             raise refused("kind", f"{self.statistic} has no kinds; missing_rate has")
+        if self.segment is not None and not entry.segmented:
+            raise refused("segment", f"{self.statistic} has no segments; accuracy, for one, has")
         if entry.of == "window":
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:

@@ -48,7 +48,17 @@ def notification(alert: Record, endpoint: str) -> Record:
 
 def _labels(alert: Record) -> dict[str, str]:
     """What names the alert: the same when it fires and when it is resolved."""
-    named = ("severity", "model", "environment", "release", "statistic", "role", "column", "kind")
+    named = (
+        "severity",
+        "model",
+        "environment",
+        "release",
+        "statistic",
+        "role",
+        "column",
+        "kind",
+        "segment",
+    )
     labels = {name: str(alert[name]) for name in named if alert[name] is not None}
     return {"alertname": alert["rule"], **labels}
 

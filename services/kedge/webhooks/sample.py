@@ -41,6 +41,7 @@ def sample_alerts(model: str, now: int) -> Iterator[Record]:
             "role": None,
             "column": None,
             "kind": None,
+            "segment": None,
             "threshold": 0.0,
             "starts_at": start,
             "ends_at": None if status == "firing" else start + _MINUTE,

@@ -25,6 +25,7 @@ class Entry:
         formula: how it is computed.
         conventional: thresholds of the field; empty where it has none.
         source: where the formula or the thresholds come from; empty for plain counting.
+        segmented: whether a rule may look at a segment of the window alone.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     formula: str
     conventional: str = ""
     source: str = ""
+    segmented: bool = False
 
 
 def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
@@ -47,6 +49,9 @@ def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
         yield "|---|---|---|---|---|---|---|"
         for entry in members:
             of = "feature, output" if entry.of == "column" else "window"
-            cells = (f"`{entry.name}`", of, entry.meaning, entry.formula, entry.unit)
+            of += ", segment" if entry.segmented else ""
+            # Magnitudes are no cells.
+            formula = entry.formula.replace("|", "\\|")
+            cells = (f"`{entry.name}`", of, entry.meaning, formula, entry.unit)
             yield f"| {' | '.join((*cells, entry.conventional or '–', entry.source or '–'))} |"
         yield ""
