@@ -1,5 +1,9 @@
-"""Pure: how well a model does, from joined outcomes, and before they come."""
+"""Pure: how well a model does, from joined outcomes, and before they come.
 
+`concept_drift` is not imported here: river takes its time.
+"""
+
+from kedge.performance.errors import errors_of
 from kedge.performance.metrics import label_coverage, metrics
 from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
 from kedge.performance.segments import segment_of
@@ -8,6 +12,7 @@ from kedge.performance.task import Task, infer_task
 __all__ = [
     "Scores",
     "Task",
+    "errors_of",
     "infer_task",
     "label_coverage",
     "metrics",

@@ -126,4 +126,16 @@ ENTRIES = (
         low=-math.inf,
         high=math.inf,
     ),
+    Entry(
+        name="concept_drift",
+        group="Performance",
+        of="window",
+        low=0,
+        high=math.inf,
+        unit="a number of detections",
+        meaning="How often a detector on the error stream found that errors have become more.",
+        formula="see [performance](performance.md)",
+        source="Bifet and Gavaldà, Learning from Time-Changing Data with Adaptive Windowing, "
+        "SDM 2007, for the default detector",
+    ),
 )
