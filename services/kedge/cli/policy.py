@@ -163,7 +163,7 @@ def statistics(
     else:
         for entry in entries:
             usual = f" Usual: {entry.conventional}." if entry.conventional else ""
-            typer.echo(f"{entry.name:24}{entry.meaning} ({entry.unit}){usual}")
+            typer.echo(f"{entry.name:28}{entry.meaning} ({entry.unit}){usual}")
 
 
 def _summary(policy: Policy) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 `concept_drift` is not imported here: river takes its time.
 """
 
+from kedge.performance.cbpe import Cbpe, ExpectedScores
 from kedge.performance.errors import errors_of
 from kedge.performance.metrics import label_coverage, metrics
+from kedge.performance.reconcile import reconcile
 from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
 from kedge.performance.segments import segment_of
 from kedge.performance.task import Task, infer_task
 
 __all__ = [
+    "Cbpe",
+    "ExpectedScores",
     "Scores",
     "Task",
     "errors_of",
@@ -17,6 +21,7 @@ __all__ = [
     "label_coverage",
     "metrics",
     "no_scores",
+    "reconcile",
     "scores_from_json",
     "scores_of",
     "segment_of",

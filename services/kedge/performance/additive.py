@@ -66,7 +66,8 @@ class Additive:
         return {name: _written(name, getattr(self, name)) for name in _own(self)}
 
     @classmethod
-    def _from_json(cls, empty: Self, data: dict[str, Any]) -> Self:
+    def restored(cls, empty: Self, data: dict[str, Any]) -> Self:
+        """What `to_json` wrote; `empty` has the task and the shapes."""
         return cls(
             empty.task, *(_read(name, data[name], getattr(empty, name)) for name in _own(empty))
         )

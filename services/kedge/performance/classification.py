@@ -81,7 +81,7 @@ class ClassScores(Additive):
 
     @classmethod
     def from_json(cls, task: Task, data: dict[str, Any]) -> Self:
-        return cls._from_json(cls.empty(task), data)
+        return cls.restored(cls.empty(task), data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +134,7 @@ class ProbabilityScores(Additive):
 
     @classmethod
     def from_json(cls, task: Task, data: dict[str, Any]) -> Self:
-        return cls._from_json(cls.empty(task), data)
+        return cls.restored(cls.empty(task), data)
 
 
 def _counted(cells: Ints, shape: tuple[int, int]) -> Ints:

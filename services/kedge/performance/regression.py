@@ -67,4 +67,4 @@ class RegressionScores(Additive):
 
     @classmethod
     def from_json(cls, task: Task, data: dict[str, Any]) -> Self:
-        return cls._from_json(cls.empty(task), data)
+        return cls.restored(cls.empty(task), data)

@@ -3,12 +3,18 @@
 A policy may name what stands here, and nothing else; `docs/statistics.md` is made from it.
 """
 
-from kedge.statistics.catalogue import drift, missing, performance, traffic
+from kedge.statistics.catalogue import drift, estimates, missing, performance, traffic
 from kedge.statistics.catalogue.entry import Entry, as_markdown
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
-    for entry in (*traffic.ENTRIES, *missing.ENTRIES, *drift.ENTRIES, *performance.ENTRIES)
+    for entry in (
+        *traffic.ENTRIES,
+        *missing.ENTRIES,
+        *drift.ENTRIES,
+        *performance.ENTRIES,
+        *estimates.ENTRIES,
+    )
 }
 """By name, in the order in which they are documented."""
 
