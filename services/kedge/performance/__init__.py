@@ -4,6 +4,7 @@
 """
 
 from kedge.performance.cbpe import Cbpe, ExpectedScores
+from kedge.performance.dle import Dle, ExpectedLosses
 from kedge.performance.errors import errors_of
 from kedge.performance.metrics import label_coverage, metrics
 from kedge.performance.reconcile import reconcile
@@ -13,6 +14,8 @@ from kedge.performance.task import Task, infer_task
 
 __all__ = [
     "Cbpe",
+    "Dle",
+    "ExpectedLosses",
     "ExpectedScores",
     "Scores",
     "Task",

@@ -23,14 +23,13 @@ from kedge.performance.additive import Additive
 from kedge.performance.calibration import Calibration
 from kedge.performance.classification import SCORE_BINS, ProbabilityScores, score_bins
 from kedge.performance.metrics import roc_auc
-from kedge.performance.sampling_error import sampling_errors
+from kedge.performance.sampling_error import band, sampling_errors
 from kedge.performance.task import Task
 from kedge.performance.values import UNUSABLE, labels, scores
 from kedge.statistics import Statistic
 
 # Probabilities are counted in units of 2**-32, so that their sums are exact.
 _UNIT = 1 << 32
-_BAND = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +119,8 @@ class Cbpe:
     ) -> Iterator[Statistic]:
         """`estimated_accuracy`, `…_precision`, `…_recall`, `…_f1` and `…_roc_auc`.
 
-        The note of each has its band: three standard errors to either side, within 0 and 1, as
-        NannyML draws it; see `sampling_error`.
+        The note of each has its band: three standard errors to either side, within 0 and 1; see
+        `sampling_error`.
         """
         rows = expected.rows
         errors = sampling_errors(self.reference, rows) if rows else {}
@@ -134,8 +133,7 @@ class Cbpe:
             elif error is None:
                 note = "no band: the reference has no such row"
             else:
-                low, high = max(value - _BAND * error, 0), min(value + _BAND * error, 1)
-                note = f"{low:.4f} to {high:.4f} by chance alone"
+                note = band(value, error, 1)
             yield Statistic(f"estimated_{name}", value, rows, segment=segment, note=note)
 
     def to_json(self) -> dict[str, Any]:

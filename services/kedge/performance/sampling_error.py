@@ -13,6 +13,9 @@ import numpy as np
 from kedge.contracts.predictions import Floats, Ints
 from kedge.performance.classification import ProbabilityScores
 
+# NannyML's convention.
+_BAND = 3
+
 
 def sampling_errors(reference: ProbabilityScores, rows: int) -> dict[str, float | None]:
     """Standard errors of accuracy, precision, recall, F1 and ROC AUC in windows of so many rows.
@@ -40,6 +43,12 @@ def sampling_errors(reference: ProbabilityScores, rows: int) -> dict[str, float 
         "f1": f1,
         "roc_auc": _auc_error(reference.histogram, rows),
     }
+
+
+def band(value: float, error: float, highest: float) -> str:
+    """Three standard errors to either side, within 0 and the highest value, for a note."""
+    low, high = max(value - _BAND * error, 0), min(value + _BAND * error, highest)
+    return f"{low:.4f} to {high:.4f} by chance alone"
 
 
 def _share_error(count: int, of: int, reference_rows: int, rows: int) -> float | None:
