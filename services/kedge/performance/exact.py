@@ -65,9 +65,14 @@ def exact_squares(values: Floats) -> Floats:
     return np.concatenate([squares, ((high * high - squares) + 2 * high * low) + low * low])
 
 
+def whole(number: int) -> int:
+    """A whole number as such a sum."""
+    return number << _UNIT
+
+
 def quotient(total: int, divisor: int) -> float:
     """A sum divided by a whole number, rounded once."""
-    return total / (divisor << _UNIT)
+    return total / whole(divisor)
 
 
 def exact_text(total: int) -> str:

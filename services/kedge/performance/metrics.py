@@ -9,7 +9,7 @@ import numpy as np
 
 from kedge.contracts.predictions import Floats, Ints
 from kedge.performance.classification import ClassScores, ProbabilityScores
-from kedge.performance.exact import quotient
+from kedge.performance.exact import quotient, whole
 from kedge.performance.regression import RegressionScores
 from kedge.performance.scores import Scores
 from kedge.statistics import Statistic
@@ -108,7 +108,7 @@ def _probabilities(scores: ProbabilityScores) -> Iterator[_Value]:
     yield _mean(scores.sum_log_loss, scores.rows)
     yield _mean(scores.sum_squared, scores.rows)
     gaps = [
-        abs(total - (int(positives) << 1074))
+        abs(total - whole(int(positives)))
         for total, positives in zip(scores.sum_scores, scores.calibration[1], strict=True)
     ]
     yield _mean(sum(gaps), scores.rows)
@@ -143,9 +143,9 @@ def _regression(scores: RegressionScores) -> Iterator[_Value]:
     value, _ = _mean(scores.sum_relative, measured)
     note = f"{scores.zero_truths} rows with a truth of zero are left out"
     yield value, note if scores.zero_truths else None
-    # n² times the variance of the truth; both sums are whole numbers of units of 2**-1074.
-    spread = (rows * scores.sum_truth_squared << 1074) - scores.sum_truth**2
-    yield _r2(rows * scores.sum_squared << 1074, spread)
+    # n² times the mean squared error and the variance of the truth, in units of 2**-1074 squared.
+    spread = whole(rows * scores.sum_truth_squared) - scores.sum_truth**2
+    yield _r2(whole(rows * scores.sum_squared), spread)
     yield _mean(scores.sum_error, rows)
 
 
