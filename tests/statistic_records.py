@@ -5,7 +5,9 @@ from __future__ import annotations
 MINUTE = 60_000_000
 
 
-def statistic(name, value, rows=1000, *, role=None, column=None, kind=None, segment=None):
+def statistic(
+    name, value, rows=1000, *, role=None, column=None, kind=None, segment=None, low=None, high=None
+):
     return {
         "name": name,
         "role": role,
@@ -14,6 +16,8 @@ def statistic(name, value, rows=1000, *, role=None, column=None, kind=None, segm
         "segment": segment,
         "value": value,
         "rows": rows,
+        "low": low,
+        "high": high,
         "note": None if value is not None else "no usable value in the window",
     }
 

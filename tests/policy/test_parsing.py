@@ -178,7 +178,7 @@ def test_the_whole_of_a_policy():
     ):
         assert not rule.covers(*other)
     assert (rule.min_rows, policy.alias, policy.rollback.most_per_day) == (200, "production", 3)
-    assert (rule.is_over(0.1), rule.is_over(0.11)) == (False, True)
+    assert (rule.is_over(0.1, 0.1), rule.is_over(0.11, 0.11)) == (False, True)
     assert webhook.retry_seconds[0] == 5
 
 

@@ -449,3 +449,22 @@ def test_a_fingerprint_tells_alerts_apart(changed):
     other = fired(**{changed: 2 if changed == "release" else "other"})
     assert fired().fingerprint == fired().fingerprint != other.fingerprint
     assert fired().id.startswith(fired().fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("limit", "low", "high", "fires"),
+    [
+        ({"above": 0.1}, 0.11, 0.3, True),
+        ({"above": 0.1}, 0.05, 0.3, False),
+        ({"below": 0.1}, 0.05, 0.3, False),
+        ({"below": 0.1}, 0.01, 0.05, True),
+    ],
+)
+def test_a_number_known_within_bounds_fires_only_when_all_of_them_are_over(limit, low, high, fires):
+    bounded = statistic("ks", (low + high) / 2, role="feature", column="x", low=low, high=high)
+    watch = _watch(_rule(**{"statistic": "ks", "above": None} | limit))
+    assert bool(watch.observe(window(1, 0, bounded))) == fires
+    # What was remembered over a restart resolves as what was seen.
+    again = _watch(_rule(**{"statistic": "ks", "above": None} | limit))
+    again.restore(watch.snapshot())
+    assert _steps(again.observe(window(1, 1, bounded))) == []

@@ -124,6 +124,34 @@ def test_counts_are_those_of_brute_force(data):
     assert {start: _tallies(profile) for start, profile in profiles.items()} == _brute_force(data)
 
 
+def _sums(data):
+    """For each window and numeric column, the sum of the values in each bin, one by one."""
+    sums = {}
+    for features, filled, outputs, time in data:
+        tally = sums.setdefault(
+            time // WINDOW * WINDOW, [[0] * len(column.sums) for column in REFERENCE.columns]
+        )
+        for in_bins, column in zip(tally, REFERENCE.columns, strict=True):
+            side = (features, filled) if column.spec.role == "feature" else (outputs, ())
+            cell = _cell(*side, column)
+            if column.scale is not None and not isinstance(cell, str):
+                value = float(side[0][column.spec.name])
+                distance = (value - column.scale.center) / column.scale.spread
+                in_bins[cell] += round(max(-1024, min(1024, distance)) * 2**20)
+    return sums
+
+
+@given(rows)
+def test_sums_are_those_of_brute_force(data):
+    profiles = count_windows(_batch(data), REFERENCE, WINDOW)
+    expected = _sums(data)
+    assert sum(column.scale is not None for column in REFERENCE.columns) == 2
+    for start, profile in profiles.items():
+        for found, wanted in zip(profile.sums, expected[start], strict=True):
+            # The quotient may be rounded the other way where it is half a unit.
+            assert found.tolist() == pytest.approx(wanted, abs=len(data))
+
+
 @given(rows)
 def test_batch_form_on_the_wire_changes_no_count(data):
     batch = _batch(data)

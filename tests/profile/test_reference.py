@@ -42,6 +42,45 @@ def test_categories_are_the_most_frequent_and_the_rest_is_unseen():
     assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
 
 
+def test_an_order_gives_the_bins():
+    spec = ColumnSpec("x", "feature", "categorical", order=("S", "M", "L"))
+    (column,) = _reference(["M", "L", "L", "XL"], signature=[spec]).columns
+    assert column.bins.categories == ("S", "M", "L")
+    assert column.counts.tolist() == [0, 1, 2]
+    assert column.missing[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "order", "message"),
+    [
+        ("numeric", ("1", "2"), "is numeric: categories have an order"),
+        ("categorical", ("S", "M", "S"), "twice or an empty one"),
+        ("categorical", ("", "M"), "twice or an empty one"),
+    ],
+)
+def test_an_order_that_is_none_is_refused(type_, order, message):
+    with pytest.raises(ValueError, match=message):
+        ColumnSpec("size", "feature", type_, order=order)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50))
+def test_the_scale_is_mean_and_deviation_of_the_usable_values(values):
+    scale = _reference([*values, None, float("nan")]).columns[0].scale
+    if min(values) == max(values):
+        assert scale is None
+    else:
+        assert scale.center == pytest.approx(np.mean(values))
+        assert scale.spread == pytest.approx(np.std(values))
+
+
+@pytest.mark.parametrize("values", [[0.1] * 10, [-1e308, 1e308, 1e308], [0.0, 5e-324], [None]])
+def test_without_a_finite_deviation_there_is_no_scale(values):
+    signature = [ColumnSpec("x", "feature", "numeric")]
+    (column,) = _reference(values, signature=signature).columns
+    assert column.scale is None
+    assert len(column.sums) == 0
+
+
 def test_the_signature_is_inferred_from_the_data():
     columns = columns_of([{"n": 1, "t": "x", "b": True, "v": [0.1, 0.2]}], "feature")
     assert {spec.name: spec.type for spec in infer_signature(columns)} == {

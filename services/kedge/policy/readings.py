@@ -38,11 +38,30 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One statistic in one window."""
+    """One statistic in one window.
+
+    Attributes:
+        window: of the statistic.
+        value: as published.
+        rows: that it is computed from.
+        low: the least that the raw rows could give; None where that is the value.
+        high: the most that they could give.
+    """
 
     window: Window
     value: float
     rows: int
+    low: float | None = None
+    high: float | None = None
+
+    def is_over(self, rule: Rule) -> bool:
+        """Whether it is on the wrong side of the rule's threshold, wherever it is in its bounds."""
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        return rule.is_over(low, high)
+
+
+_Values = tuple[float, int, float | None, float | None]
 
 
 @dataclass(slots=True)
@@ -53,14 +72,14 @@ class ReleaseReadings:
         model_version: of the release.
         code_version: of the release.
         windows: by their start.
-        values: for each subject, value and rows by the window's start; a value that could not be
-            had is not here.
+        values: for each subject, what a `Reading` has beside its window, by the window's start; a
+            value that could not be had is not here.
     """
 
     model_version: str
     code_version: str
     windows: dict[int, Window] = field(default_factory=dict)
-    values: dict[Subject, dict[int, tuple[float, int]]] = field(default_factory=dict)
+    values: dict[Subject, dict[int, _Values]] = field(default_factory=dict)
 
     def take(self, record: Record, subjects: Iterable[Subject], most: int) -> bool:
         """Take the values of a window; False when it is older than what is there.
@@ -83,7 +102,12 @@ class ReleaseReadings:
         for each in record["statistics"]:
             subject = subject_of(each)
             if subject in wanted and each["value"] is not None and each["value"] == each["value"]:
-                self.values.setdefault(subject, {})[window.start] = (each["value"], each["rows"])
+                self.values.setdefault(subject, {})[window.start] = (
+                    each["value"],
+                    each["rows"],
+                    each["low"],
+                    each["high"],
+                )
         for start in sorted(self.windows)[:-most]:
             del self.windows[start]
             for values in self.values.values():
@@ -118,7 +142,7 @@ class ReleaseReadings:
             data["code_version"],
             {start: Window(start, end, revision) for start, end, revision in data["windows"]},
             {
-                Subject(*subject): {start: (value, rows) for start, value, rows in values}
+                Subject(*subject): {start: tuple(reading) for start, *reading in values}
                 for *subject, values in data["values"]
             },
         )
@@ -144,7 +168,7 @@ def stretch(rule: Rule, readings: Sequence[Reading]) -> Sequence[Reading]:
     """The newest of the readings that are over the threshold, without one between that is not."""
     length = 0
     for reading in reversed(readings):
-        if not rule.is_over(reading.value):
+        if not reading.is_over(rule):
             break
         length += 1
     return readings[len(readings) - length :]

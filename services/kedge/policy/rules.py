@@ -105,9 +105,14 @@ class Rule(Part):
     def comparison(self) -> str:
         return "above" if self.below is None else "below"
 
-    def is_over(self, value: float) -> bool:
-        """Whether a value is on the wrong side of the threshold; the threshold itself is not."""
-        return value > self.threshold if self.below is None else value < self.threshold
+    def is_over(self, low: float, high: float) -> bool:
+        """Whether a number is on the wrong side of the threshold for sure.
+
+        Args:
+            low: what it is at least.
+            high: what it is at most; the same where it is known exactly.
+        """
+        return low > self.threshold if self.below is None else high < self.threshold
 
     def covers(
         self,

@@ -1,19 +1,17 @@
 """Pure: references, profiles, and how predictions are counted."""
 
-from kedge.profile.counting import count_windows, reference_of
+from kedge.profile.bins import Bins
+from kedge.profile.counting import count_windows
 from kedge.profile.missing import KINDS, Missing
 from kedge.profile.profile import Profile
-from kedge.profile.reference import (
-    Bins,
-    ColumnSpec,
-    ColumnType,
-    Reference,
-    ReferenceColumn,
-    infer_signature,
-)
+from kedge.profile.reference import Reference, ReferenceColumn
+from kedge.profile.scale import UNIT, Scale
+from kedge.profile.signature import ColumnSpec, ColumnType, infer_signature
+from kedge.profile.training import reference_of
 
 __all__ = [
     "KINDS",
+    "UNIT",
     "Bins",
     "ColumnSpec",
     "ColumnType",
@@ -21,6 +19,7 @@ __all__ = [
     "Profile",
     "Reference",
     "ReferenceColumn",
+    "Scale",
     "count_windows",
     "infer_signature",
     "reference_of",

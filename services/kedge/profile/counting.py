@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.contracts import Column, PredictionBatch
+from kedge.contracts import Column, PredictionBatch, Role
 from kedge.contracts.predictions import Ints, State
+from kedge.profile.bins import BOOLEAN_CATEGORIES, as_text
 from kedge.profile.missing import Missing
 from kedge.profile.profile import Profile
-from kedge.profile.reference import (
-    BOOLEAN_CATEGORIES,
-    ColumnSpec,
-    Reference,
-    ReferenceColumn,
-    as_text,
-    bins_for,
-    infer_signature,
-)
+from kedge.profile.reference import Reference, ReferenceColumn
 
 
 def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> dict[int, Profile]:
@@ -34,84 +27,72 @@ def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> 
         Profiles by the start of the window, microseconds since 1970 UTC.
     """
     starts, index = np.unique(batch.event_times // window * window, return_inverse=True)
-    profiles = _count(batch.columns, batch.errors, index, len(starts), reference.columns)
+    profiles = count(batch.columns, batch.errors, index, len(starts), reference)
     return dict(zip(starts.tolist(), profiles, strict=True))
 
 
-def reference_of(
-    columns: Sequence[Column],
-    signature: Sequence[ColumnSpec] | None = None,
-    *,
-    bins: int = 10,
-    most_categories: int = 50,
-) -> Reference:
-    """The reference that the features and outputs of a training or validation set make.
+def count(
+    columns: Iterable[Column],
+    errors: Mapping[int, str],
+    index: Ints,
+    windows: int,
+    reference: Reference,
+) -> list[Profile]:
+    """One profile for each of some windows.
 
     Args:
         columns: features and outputs, each of the same number of rows.
-        signature: what the columns have to be; inferred from the data by default.
-        bins: number of quantile bins of a numeric column.
-        most_categories: how many categories get a bin of their own.
-
-    Raises:
-        ValueError: there are no columns, or they are of different lengths, or have mixed types.
+        errors: type of the exception by row.
+        index: `[rows]`, the window of each row, from 0.
+        windows: how many there are.
+        reference: where values are counted; its own counts do not matter.
     """
-    lengths = {len(column.states) for column in columns}
-    if len(lengths) != 1:
-        raise ValueError(f"a reference needs columns of one length, not of {sorted(lengths)}")
-    rows = lengths.pop()
-    specs = infer_signature(columns) if signature is None else tuple(signature)
-    unfilled = tuple(
-        ReferenceColumn(
-            spec,
-            bins_for(spec, columns, bins, most_categories),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-        )
-        for spec in specs
-    )
-    (profile,) = _count(columns, {}, np.zeros(rows, np.int64), 1, unfilled)
-    return Reference(
-        rows,
-        tuple(
-            ReferenceColumn(column.spec, column.bins, counts, missing)
-            for column, counts, missing in zip(
-                unfilled, profile.counts, profile.missing, strict=True
-            )
-        ),
-    )
-
-
-def _count(
-    columns: Sequence[Column],
-    errors: dict[int, str],
-    index: NDArray[np.int64],
-    windows: int,
-    wanted: Sequence[ReferenceColumn],
-) -> list[Profile]:
-    by_name: dict[tuple[str, str], list[Column]] = {}
-    for column in columns:
-        by_name.setdefault((column.role, column.name), []).append(column)
+    named = by_name(columns)
     rows = np.bincount(index, minlength=windows)
     failed = np.bincount(index[list(errors)], minlength=windows)
     counts: list[Ints] = []
-    for reference in wanted:
-        width = len(reference.bins) + len(Missing)
-        spec = reference.spec
-        cells = _cells(by_name.get((spec.role, spec.name), ()), reference, len(index))
-        counts.append(
-            np.bincount(index * width + cells, minlength=windows * width).reshape(windows, width)
-        )
+    sums: list[Ints] = []
+    for column in reference.columns:
+        mine = named.get((column.spec.role, column.spec.name), ())
+        width = len(column.bins) + len(Missing)
+        cells = _cells(mine, column, len(index))
+        places = index * width + cells if windows > 1 else cells
+        counts.append(np.bincount(places, minlength=windows * width).reshape(windows, width))
+        sums.append(_sums(mine, column, places, windows))
     kinds = len(Missing)
     return [
         Profile(
             int(rows[w]),
             int(failed[w]),
-            tuple(count[w, :-kinds] for count in counts),
-            np.array([count[w, -kinds:] for count in counts], np.int64).reshape(-1, kinds),
+            tuple(each[w, :-kinds] for each in counts),
+            np.array([each[w, -kinds:] for each in counts], np.int64).reshape(-1, kinds),
+            tuple(each[w] for each in sums),
         )
         for w in range(windows)
     ]
+
+
+def by_name(columns: Iterable[Column]) -> dict[tuple[Role, str], list[Column]]:
+    named: dict[tuple[Role, str], list[Column]] = {}
+    for column in columns:
+        named.setdefault((column.role, column.name), []).append(column)
+    return named
+
+
+def _sums(
+    columns: Iterable[Column], reference: ReferenceColumn, places: Ints, windows: int
+) -> Ints:
+    """For each window and bin the sum of its values, in fixed point: int64 `[windows, bins]`."""
+    bins, scale = len(reference.bins), reference.scale
+    if scale is None:
+        return np.empty((windows, 0), np.int64)
+    width = bins + len(Missing)
+    for column in columns:
+        if column.type == "number" and column.values.ndim == 1:
+            # What stands where there is no value ends up beyond the bins.
+            sums = np.bincount(places, scale.fixed(column.values), minlength=windows * width)
+            return sums.reshape(windows, width)[:, :bins].astype(np.int64)
+    return np.zeros((windows, bins), np.int64)
 
 
 def _cells(columns: Sequence[Column], reference: ReferenceColumn, rows: int) -> Ints:

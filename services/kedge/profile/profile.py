@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,16 @@ class Profile:
         errors: of these, inferences that raised.
         counts: for each column of the reference, int64 `[bins]`.
         missing: int64 `[columns, 8]`, by kind. With `counts` it adds up to `rows` in each column.
+        sums: for each column, int64 `[bins]`: the sum of the values in the bin, as distances from
+            the reference's mean in its standard deviations, in fixed point; see `scale`. `[0]` for
+            a column without a scale.
     """
 
     rows: int
     errors: int
     counts: tuple[Ints, ...]
     missing: Ints
+    sums: tuple[Ints, ...]
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -37,6 +41,7 @@ class Profile:
             0,
             tuple(np.zeros(len(column.bins), np.int64) for column in reference.columns),
             np.zeros((len(reference.columns), len(Missing)), np.int64),
+            tuple(np.zeros(len(column.sums), np.int64) for column in reference.columns),
         )
 
     @classmethod
@@ -45,11 +50,9 @@ class Profile:
         return cls(
             sum(profile.rows for profile in profiles),
             sum(profile.errors for profile in profiles),
-            tuple(
-                np.sum(column, axis=0)
-                for column in zip(*(profile.counts for profile in profiles), strict=True)
-            ),
+            _added(profile.counts for profile in profiles),
             np.sum([profile.missing for profile in profiles], axis=0),
+            _added(profile.sums for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -58,6 +61,7 @@ class Profile:
             self.errors + other.errors,
             tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             self.missing + other.missing,
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -67,6 +71,7 @@ class Profile:
             == (other.rows, other.errors, len(other.counts))
             and np.array_equal(self.missing, other.missing)
             and all(map(np.array_equal, self.counts, other.counts))
+            and all(map(np.array_equal, self.sums, other.sums))
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -79,9 +84,10 @@ class Profile:
                 "role": column.spec.role,
                 "counts": counts.tolist(),
                 "missing": missing.tolist(),
+                "sums": sums.tolist(),
             }
-            for column, counts, missing in zip(
-                reference.columns, self.counts, self.missing, strict=True
+            for column, counts, missing, sums in zip(
+                reference.columns, self.counts, self.missing, self.sums, strict=True
             )
         ]
 
@@ -94,8 +100,10 @@ class Profile:
         """
         specs = [(column["role"], column["name"]) for column in record["columns"]]
         wanted = [(spec.role, spec.name) for spec in reference.signature]
-        sizes = [len(column["counts"]) for column in record["columns"]]
-        if specs != wanted or sizes != [len(column.bins) for column in reference.columns]:
+        sizes = [(len(column["counts"]), len(column["sums"])) for column in record["columns"]]
+        if specs != wanted or sizes != [
+            (len(column.bins), len(column.sums)) for column in reference.columns
+        ]:
             raise ValueError(
                 f"profile of release {record['release']} of {record['model']} does not fit "
                 "the reference of that release: it is of other columns or other bins"
@@ -107,4 +115,9 @@ class Profile:
             np.array([column["missing"] for column in record["columns"]], np.int64).reshape(
                 len(specs), len(Missing)
             ),
+            tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
         )
+
+
+def _added(parts: Iterable[tuple[Ints, ...]]) -> tuple[Ints, ...]:
+    return tuple(np.sum(column, axis=0) for column in zip(*parts, strict=True))

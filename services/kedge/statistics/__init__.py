@@ -1,15 +1,23 @@
 """Pure: one number about one window of one release, and how it is computed."""
 
 from kedge.statistics.catalogue import CATALOGUE, Entry, as_markdown
-from kedge.statistics.distances import js_distance, psi
-from kedge.statistics.window import Statistic, window_statistics
+from kedge.statistics.distances import chi_squared, hellinger, js_distance, l_infinity, psi
+from kedge.statistics.ordered import Bounds, kolmogorov_smirnov, wasserstein
+from kedge.statistics.statistic import Statistic
+from kedge.statistics.window import window_statistics
 
 __all__ = [
     "CATALOGUE",
+    "Bounds",
     "Entry",
     "Statistic",
     "as_markdown",
+    "chi_squared",
+    "hellinger",
     "js_distance",
+    "kolmogorov_smirnov",
+    "l_infinity",
     "psi",
+    "wasserstein",
     "window_statistics",
 ]

@@ -65,6 +65,7 @@ class Window:
             "errors": profile.errors,
             "counts": [counts.tolist() for counts in profile.counts],
             "missing": profile.missing.tolist(),
+            "sums": [sums.tolist() for sums in profile.sums],
         }
 
     @classmethod
@@ -74,6 +75,7 @@ class Window:
             state["errors"],
             tuple(np.array(counts, np.int64) for counts in state["counts"]),
             np.array(state["missing"], np.int64),
+            tuple(np.array(sums, np.int64) for sums in state["sums"]),
         )
         return cls(
             state["end"],

@@ -1,0 +1,114 @@
+"""Bins: where the values of a column are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kedge.contracts import Column
+from kedge.contracts.predictions import Floats, Ints, State
+from kedge.profile.signature import ColumnSpec
+
+BOOLEAN_CATEGORIES = ("false", "true")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """Where a value is counted.
+
+    Attributes:
+        edges: numeric: float64, ascending, inner edges. Bin i holds the values with i edges at or
+            below them, so the first and the last bin are open-ended.
+        categories: categorical and boolean: the category of each bin.
+    """
+
+    edges: Floats
+    categories: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.categories) or len(self.edges) + 1
+
+
+def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_categories: int) -> Bins:
+    """Bins of one column from the data of the reference.
+
+    Numbers with more distinct values than `most` get quantile bins; with fewer, a bin for each
+    value and one on either side, so that a constant feature that moves is seen. Categories get a
+    bin each, in their order or the most frequent first; those beyond `most_categories` will count
+    as unseen.
+
+    Args:
+        spec: what the column has to be.
+        columns: all that is named so.
+        most: number of quantile bins.
+        most_categories: how many categories without an order get a bin of their own.
+    """
+    if spec.type == "boolean":
+        return Bins(np.empty(0), BOOLEAN_CATEGORIES)
+    if spec.type == "vector":
+        return Bins(np.empty(0))
+    if spec.type == "categorical":
+        return Bins(np.empty(0), spec.order or _categories(columns, most_categories))
+    return Bins(_edges(numbers_of(columns), most))
+
+
+def numbers_of(columns: Iterable[Column]) -> Floats:
+    """The finite numbers of a column."""
+    values: Floats = np.concatenate(
+        [np.empty(0)]
+        + [
+            column.values[column.states == State.VALUE]
+            for column in columns
+            if column.type == "number" and column.values.ndim == 1
+        ]
+    )
+    finite: Floats = values[np.isfinite(values)]
+    return finite
+
+
+def _edges(values: Floats, most: int) -> Floats:
+    distinct = np.unique(values)
+    if len(distinct) == 0:
+        return np.empty(0)
+    if len(distinct) <= most:
+        return np.append(distinct, np.nextafter(distinct[-1], np.inf))
+    return np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
+
+
+def _categories(columns: Iterable[Column], most: int) -> tuple[str, ...]:
+    totals: dict[str, int] = {}
+    for column in columns:
+        names, codes = as_text(column)
+        counted = np.bincount(codes[column.states == State.VALUE], minlength=len(names))
+        for name, count in zip(names, counted.tolist(), strict=True):
+            if name and count:
+                totals[name] = totals.get(name, 0) + count
+    # Ties by name, so that the same data gives the same bins.
+    return tuple(sorted(totals, key=lambda name: (-totals[name], name))[:most])
+
+
+def as_text(column: Column) -> tuple[tuple[str, ...], Ints]:
+    """The texts of a column and the index of each row's.
+
+    A number is written without a fraction where it has none, a truth value as false or true, and
+    NaN as the empty text.
+
+    Returns:
+        The distinct texts, and int64 `[rows]`; what stands where there is no value is any index.
+    """
+    if column.type == "text":
+        return column.dictionary or ("",), np.clip(column.values.astype(np.int64), 0, None)
+    if column.type == "boolean":
+        return BOOLEAN_CATEGORIES, column.values.astype(np.int64)
+    if column.values.ndim > 1:
+        raise ValueError(f"{column.role} `{column.name}` is a vector, not a category")
+    distinct, codes = np.unique(column.values, return_inverse=True)
+    return tuple(_number_text(value) for value in distinct.tolist()), codes.astype(np.int64)
+
+
+def _number_text(value: float) -> str:
+    if value != value:  # noqa: PLR0124 - NaN alone differs from itself
+        return ""
+    return str(int(value)) if value.is_integer() else repr(value)
