@@ -6,7 +6,17 @@ MINUTE = 60_000_000
 
 
 def statistic(
-    name, value, rows=1000, *, role=None, column=None, kind=None, segment=None, low=None, high=None
+    name,
+    value,
+    rows=1000,
+    *,
+    role=None,
+    column=None,
+    kind=None,
+    segment=None,
+    low=None,
+    high=None,
+    note=None,
 ):
     return {
         "name": name,
@@ -18,7 +28,7 @@ def statistic(
         "rows": rows,
         "low": low,
         "high": high,
-        "note": None if value is not None else "no usable value in the window",
+        "note": note if value is not None else "no usable value in the window",
     }
 
 

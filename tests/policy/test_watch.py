@@ -468,3 +468,10 @@ def test_a_number_known_within_bounds_fires_only_when_all_of_them_are_over(limit
     again = _watch(_rule(**{"statistic": "ks", "above": None} | limit))
     again.restore(watch.snapshot())
     assert _steps(again.observe(window(1, 1, bounded))) == []
+
+
+def test_an_alert_tells_what_the_number_does_not():
+    watch = _watch(_rule(statistic="missing_together"))
+    group = "wind and gust in 50 % of the rows"
+    (change,) = watch.observe(window(1, 0, statistic("missing_together", 0.5, note=group)))
+    assert alert_record(watch, change, now=0)["summary"].endswith(f" Note: {group}.")

@@ -218,12 +218,7 @@ def test_every_row_is_counted_once_in_every_column(data):
 @given(rows)
 def test_a_profile_survives_its_contract(data):
     for profile in count_windows(_batch(data), REFERENCE, WINDOW).values():
-        record = {
-            "rows": profile.rows,
-            "errors": profile.errors,
-            "columns": profile.to_columns(REFERENCE),
-        }
-        assert Profile.from_record(record, REFERENCE) == profile
+        assert Profile.from_record(profile.to_record(REFERENCE), REFERENCE) == profile
 
 
 def test_a_profile_of_another_reference_is_refused():
@@ -231,9 +226,7 @@ def test_a_profile_of_another_reference_is_refused():
     record = {
         "model": "flights",
         "release": 4,
-        "rows": 0,
-        "errors": 0,
-        "columns": Profile.empty(REFERENCE).to_columns(REFERENCE),
+        **Profile.empty(REFERENCE).to_record(REFERENCE),
     }
     with pytest.raises(ValueError, match="release 4 of flights does not fit"):
         Profile.from_record(record, other)

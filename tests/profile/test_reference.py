@@ -63,7 +63,7 @@ def test_an_order_that_is_none_is_refused(type_, order, message):
         ColumnSpec("size", "feature", type_, order=order)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50))
+@given(st.lists(st.integers(-(10**6), 10**6).map(lambda n: n / 7), min_size=2, max_size=50))
 def test_the_scale_is_mean_and_deviation_of_the_usable_values(values):
     scale = _reference([*values, None, float("nan")]).columns[0].scale
     if min(values) == max(values):

@@ -46,6 +46,7 @@ class Reading:
         rows: that it is computed from.
         low: the least that the raw rows could give; None where that is the value.
         high: the most that they could give.
+        note: what a reader of the number has to know.
     """
 
     window: Window
@@ -53,6 +54,7 @@ class Reading:
     rows: int
     low: float | None = None
     high: float | None = None
+    note: str | None = None
 
     def is_over(self, rule: Rule) -> bool:
         """Whether it is on the wrong side of the rule's threshold, wherever it is in its bounds."""
@@ -61,7 +63,7 @@ class Reading:
         return rule.is_over(low, high)
 
 
-_Values = tuple[float, int, float | None, float | None]
+_Values = tuple[float, int, float | None, float | None, str | None]
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class ReleaseReadings:
                     each["rows"],
                     each["low"],
                     each["high"],
+                    each["note"],
                 )
         for start in sorted(self.windows)[:-most]:
             del self.windows[start]

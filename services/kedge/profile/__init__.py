@@ -7,6 +7,7 @@ from kedge.profile.profile import Profile
 from kedge.profile.reference import Reference, ReferenceColumn
 from kedge.profile.scale import UNIT, Scale
 from kedge.profile.signature import ColumnSpec, ColumnType, infer_signature
+from kedge.profile.together import Together
 from kedge.profile.training import reference_of
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Reference",
     "ReferenceColumn",
     "Scale",
+    "Together",
     "count_windows",
     "infer_signature",
     "reference_of",

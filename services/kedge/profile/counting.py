@@ -13,6 +13,7 @@ from kedge.profile.bins import BOOLEAN_CATEGORIES, as_text
 from kedge.profile.missing import Missing
 from kedge.profile.profile import Profile
 from kedge.profile.reference import Reference, ReferenceColumn
+from kedge.profile.together import count_together
 
 
 def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> dict[int, Profile]:
@@ -52,13 +53,20 @@ def count(
     failed = np.bincount(index[list(errors)], minlength=windows)
     counts: list[Ints] = []
     sums: list[Ints] = []
-    for column in reference.columns:
+    missing: list[tuple[int, NDArray[np.bool_]]] = []
+    for position, column in enumerate(reference.columns):
         mine = named.get((column.spec.role, column.spec.name), ())
-        width = len(column.bins) + len(Missing)
+        bins = len(column.bins)
+        width = bins + len(Missing)
         cells = _cells(mine, column, len(index))
         places = index * width + cells if windows > 1 else cells
-        counts.append(np.bincount(places, minlength=windows * width).reshape(windows, width))
+        counted = np.bincount(places, minlength=windows * width).reshape(windows, width)
+        counts.append(counted)
         sums.append(_sums(mine, column, places, windows))
+        unseen = bins + Missing.UNSEEN
+        if column.spec.role == "feature" and counted[:, bins:unseen].any():
+            missing.append((position, (cells >= bins) & (cells < unseen)))
+    together = count_together(missing, index, windows)
     kinds = len(Missing)
     return [
         Profile(
@@ -67,6 +75,7 @@ def count(
             tuple(each[w, :-kinds] for each in counts),
             np.array([each[w, -kinds:] for each in counts], np.int64).reshape(-1, kinds),
             tuple(each[w] for each in sums),
+            together[w],
         )
         for w in range(windows)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
 from kedge.profile.missing import Missing
 from kedge.profile.reference import Reference
+from kedge.profile.together import Together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +26,7 @@ class Profile:
         sums: for each column, int64 `[bins]`: the sum of the values in the bin, as distances from
             the reference's mean in its standard deviations, in fixed point; see `scale`. `[0]` for
             a column without a scale.
+        together: which features are missing in one row.
     """
 
     rows: int
@@ -32,6 +34,7 @@ class Profile:
     counts: tuple[Ints, ...]
     missing: Ints
     sums: tuple[Ints, ...]
+    together: Together = field(default_factory=Together)
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -53,6 +56,7 @@ class Profile:
             _added(profile.counts for profile in profiles),
             np.sum([profile.missing for profile in profiles], axis=0),
             _added(profile.sums for profile in profiles),
+            Together.of_all(profile.together for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -62,13 +66,14 @@ class Profile:
             tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             self.missing + other.missing,
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            self.together + other.together,
         )
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Profile)
-            and (self.rows, self.errors, len(self.counts))
-            == (other.rows, other.errors, len(other.counts))
+            and (self.rows, self.errors, len(self.counts), self.together)
+            == (other.rows, other.errors, len(other.counts), other.together)
             and np.array_equal(self.missing, other.missing)
             and all(map(np.array_equal, self.counts, other.counts))
             and all(map(np.array_equal, self.sums, other.sums))
@@ -76,20 +81,25 @@ class Profile:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def to_columns(self, reference: Reference) -> list[Record]:
-        """The `columns` of the `profile` contract."""
-        return [
-            {
-                "name": column.spec.name,
-                "role": column.spec.role,
-                "counts": counts.tolist(),
-                "missing": missing.tolist(),
-                "sums": sums.tolist(),
-            }
-            for column, counts, missing, sums in zip(
-                reference.columns, self.counts, self.missing, self.sums, strict=True
-            )
-        ]
+    def to_record(self, reference: Reference) -> Record:
+        """What the `profile` contract has of it."""
+        return {
+            "rows": self.rows,
+            "errors": self.errors,
+            "columns": [
+                {
+                    "name": column.spec.name,
+                    "role": column.spec.role,
+                    "counts": counts.tolist(),
+                    "missing": missing.tolist(),
+                    "sums": sums.tolist(),
+                }
+                for column, counts, missing, sums in zip(
+                    reference.columns, self.counts, self.missing, self.sums, strict=True
+                )
+            ],
+            "together": self.together.to_record(),
+        }
 
     @classmethod
     def from_record(cls, record: Record, reference: Reference) -> Profile:
@@ -116,6 +126,7 @@ class Profile:
                 len(specs), len(Missing)
             ),
             tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
+            Together.from_record(record["together"]),
         )
 
 

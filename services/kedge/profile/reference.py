@@ -14,6 +14,7 @@ from kedge.profile.bins import Bins
 from kedge.profile.missing import Missing
 from kedge.profile.scale import Scale
 from kedge.profile.signature import ColumnSpec
+from kedge.profile.together import Together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,18 +98,28 @@ class Reference:
     Attributes:
         rows: rows that it is of.
         columns: features and outputs in the signature's order; at most one of each name and role.
+        together: which features are missing in one row.
     """
 
     rows: int
     columns: tuple[ReferenceColumn, ...]
+    together: Together = field(default_factory=Together)
 
     @property
     def signature(self) -> tuple[ColumnSpec, ...]:
         return tuple(column.spec for column in self.columns)
 
     def to_record(self) -> Record:
-        return {"rows": self.rows, "columns": [column.to_record() for column in self.columns]}
+        return {
+            "rows": self.rows,
+            "columns": [column.to_record() for column in self.columns],
+            "together": self.together.to_record(),
+        }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reference:
-        return cls(record["rows"], tuple(map(ReferenceColumn.from_record, record["columns"])))
+        return cls(
+            record["rows"],
+            tuple(map(ReferenceColumn.from_record, record["columns"])),
+            Together.from_record(record["together"]),
+        )

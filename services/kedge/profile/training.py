@@ -52,6 +52,7 @@ def reference_of(
                 unfilled, profile.counts, profile.missing, profile.sums, strict=True
             )
         ),
+        profile.together,
     )
 
 

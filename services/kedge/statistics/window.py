@@ -8,15 +8,18 @@ from kedge.profile import Profile, Reference
 from kedge.statistics.drift import drift_statistics
 from kedge.statistics.missing import missing_statistics, share
 from kedge.statistics.statistic import Statistic
+from kedge.statistics.together import missing_together
 
 
 def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statistic]:
     """Every statistic that a window's profile and the reference give.
 
-    `rows` and `error_rate` of the window; for each column what `missing` and `drift` say of it.
+    `rows`, `error_rate` and `missing_together` of the window; for each column what `missing` and
+    `drift` say of it.
     """
     yield Statistic("rows", float(profile.rows), profile.rows)
     yield share("error_rate", profile.errors, profile.rows)
+    yield missing_together(profile, reference)
     columns = zip(reference.columns, profile.counts, profile.missing, profile.sums, strict=True)
     for column, counts, missing, sums in columns:
         yield from missing_statistics(column, missing, profile.rows, reference.rows)

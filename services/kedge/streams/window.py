@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from kedge.contracts import Record
-from kedge.profile import Profile
+from kedge.profile import Profile, Together
 
 
 class Stream(NamedTuple):
@@ -66,6 +66,7 @@ class Window:
             "counts": [counts.tolist() for counts in profile.counts],
             "missing": profile.missing.tolist(),
             "sums": [sums.tolist() for sums in profile.sums],
+            "together": profile.together.to_record(),
         }
 
     @classmethod
@@ -76,6 +77,7 @@ class Window:
             tuple(np.array(counts, np.int64) for counts in state["counts"]),
             np.array(state["missing"], np.int64),
             tuple(np.array(sums, np.int64) for sums in state["sums"]),
+            Together.from_record(state["together"]),
         )
         return cls(
             state["end"],
