@@ -137,7 +137,7 @@ def _sums(data):
             if column.scale is not None and not isinstance(cell, str):
                 value = float(side[0][column.spec.name])
                 distance = (value - column.scale.center) / column.scale.spread
-                in_bins[cell] += round(max(-1024, min(1024, distance)) * 2**20)
+                in_bins[cell] += round(max(-1024, min(1024, distance)) * 2**13)
     return sums
 
 

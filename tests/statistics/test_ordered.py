@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from kedge.contracts import PredictionBatch, Tags, columns_of
-from kedge.profile import ColumnSpec, Profile, count_windows, reference_of
+from counting import statistics_of
+from kedge.contracts import columns_of
+from kedge.profile import ColumnSpec, Profile, reference_of
 from kedge.statistics import kolmogorov_smirnov, window_statistics
 
-ROUNDING = 2e-6
+ROUNDING = 2.0**-12
 # Few distinct values give a bin each, many give quantile bins; ties are at edges and within bins.
 numbers = st.one_of(
     st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=60),
@@ -18,18 +19,6 @@ numbers = st.one_of(
     st.lists(st.floats(-50, 50), min_size=1, max_size=80),
 )
 training = numbers.filter(lambda values: max(values) - min(values) > 1e-3)
-
-
-def statistics_of(rows, reference):
-    batch = PredictionBatch(
-        Tags("m", "mv", "cv", 1, "test"),
-        ["id"] * len(rows),
-        np.zeros(len(rows), np.int64),
-        np.full(len(rows), np.nan, np.float32),
-        columns_of(rows, "feature"),
-    )
-    profile = count_windows(batch, reference, 1)[0]
-    return {s.name: s for s in window_statistics(profile, reference) if s.kind is None}
 
 
 def _ks(window, reference):

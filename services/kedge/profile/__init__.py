@@ -9,6 +9,7 @@ from kedge.profile.scale import UNIT, Scale
 from kedge.profile.signature import ColumnSpec, ColumnType, infer_signature
 from kedge.profile.together import Together
 from kedge.profile.training import reference_of
+from kedge.profile.vectors import VectorScale
 
 __all__ = [
     "KINDS",
@@ -22,6 +23,7 @@ __all__ = [
     "ReferenceColumn",
     "Scale",
     "Together",
+    "VectorScale",
     "count_windows",
     "infer_signature",
     "reference_of",

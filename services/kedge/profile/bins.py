@@ -68,6 +68,18 @@ def numbers_of(columns: Iterable[Column]) -> Floats:
     return finite
 
 
+def vectors_of(columns: Iterable[Column]) -> Floats:
+    """The finite vectors of a column that have its most frequent length, `[rows, width]`."""
+    by_width: dict[int, list[Floats]] = {}
+    for column in columns:
+        if column.values.ndim > 1:
+            vectors = column.values[column.states == State.VALUE]
+            finite = vectors[np.isfinite(vectors).all(axis=1)]
+            by_width.setdefault(vectors.shape[1], []).append(finite)
+    alike = [np.concatenate(parts) for _, parts in sorted(by_width.items())]
+    return max(alike, key=len, default=np.empty((0, 0)))
+
+
 def _edges(values: Floats, most: int) -> Floats:
     distinct = np.unique(values)
     if len(distinct) == 0:

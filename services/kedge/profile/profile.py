@@ -23,10 +23,12 @@ class Profile:
         errors: of these, inferences that raised.
         counts: for each column of the reference, int64 `[bins]`.
         missing: int64 `[columns, 8]`, by kind. With `counts` it adds up to `rows` in each column.
-        sums: for each column, int64 `[bins]`: the sum of the values in the bin, as distances from
-            the reference's mean in its standard deviations, in fixed point; see `scale`. `[0]` for
-            a column without a scale.
+        sums: for each column with a scale, int64, in fixed point: of a numeric one `[bins]`, the
+            sum of the values in the bin, as distances from the reference's mean in its standard
+            deviations; of vectors, see `VectorScale.sums`. `[0]` for a column without a scale.
         together: which features are missing in one row.
+        lost: the sum of the rows' reconstruction errors, see `projection`; 0 where the reference
+            has no projection.
     """
 
     rows: int
@@ -35,6 +37,7 @@ class Profile:
     missing: Ints
     sums: tuple[Ints, ...]
     together: Together = field(default_factory=Together)
+    lost: int = 0
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -44,7 +47,7 @@ class Profile:
             0,
             tuple(np.zeros(len(column.bins), np.int64) for column in reference.columns),
             np.zeros((len(reference.columns), len(Missing)), np.int64),
-            tuple(np.zeros(len(column.sums), np.int64) for column in reference.columns),
+            tuple(np.zeros(column.sums_wanted, np.int64) for column in reference.columns),
         )
 
     @classmethod
@@ -57,6 +60,7 @@ class Profile:
             np.sum([profile.missing for profile in profiles], axis=0),
             _added(profile.sums for profile in profiles),
             Together.of_all(profile.together for profile in profiles),
+            sum(profile.lost for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -67,13 +71,14 @@ class Profile:
             self.missing + other.missing,
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
             self.together + other.together,
+            self.lost + other.lost,
         )
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Profile)
-            and (self.rows, self.errors, len(self.counts), self.together)
-            == (other.rows, other.errors, len(other.counts), other.together)
+            and (self.rows, self.errors, len(self.counts), self.together, self.lost)
+            == (other.rows, other.errors, len(other.counts), other.together, other.lost)
             and np.array_equal(self.missing, other.missing)
             and all(map(np.array_equal, self.counts, other.counts))
             and all(map(np.array_equal, self.sums, other.sums))
@@ -99,6 +104,7 @@ class Profile:
                 )
             ],
             "together": self.together.to_record(),
+            "lost": self.lost,
         }
 
     @classmethod
@@ -112,7 +118,7 @@ class Profile:
         wanted = [(spec.role, spec.name) for spec in reference.signature]
         sizes = [(len(column["counts"]), len(column["sums"])) for column in record["columns"]]
         if specs != wanted or sizes != [
-            (len(column.bins), len(column.sums)) for column in reference.columns
+            (len(column.bins), column.sums_wanted) for column in reference.columns
         ]:
             raise ValueError(
                 f"profile of release {record['release']} of {record['model']} does not fit "
@@ -127,6 +133,7 @@ class Profile:
             ),
             tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
             Together.from_record(record["together"]),
+            record["lost"],
         )
 
 

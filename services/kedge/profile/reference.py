@@ -12,9 +12,11 @@ from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
 from kedge.profile.bins import Bins
 from kedge.profile.missing import Missing
+from kedge.profile.projection import Projection
 from kedge.profile.scale import Scale
 from kedge.profile.signature import ColumnSpec
 from kedge.profile.together import Together
+from kedge.profile.vectors import VectorScale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,16 +28,23 @@ class ReferenceColumn:
         bins: where values are counted.
         counts: int64 `[bins]`, rows of the reference in each bin.
         missing: int64 `[8]`, rows of the reference without a usable value, by kind.
-        scale: numeric: the unit of its sums; None for other columns and for a constant.
-        sums: with a scale: int64 `[bins]`, as in a profile of the reference; else `[0]`.
+        scale: numeric and vector: the unit of its sums; None for other columns and for a constant.
+        sums: int64, as in a profile of the reference; `[0]` without a scale.
     """
 
     spec: ColumnSpec
     bins: Bins
     counts: Ints
     missing: Ints
-    scale: Scale | None = None
+    scale: Scale | VectorScale | None = None
     sums: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def sums_wanted(self) -> int:
+        """How many sums a profile has of the column."""
+        if isinstance(self.scale, VectorScale):
+            return self.scale.length
+        return 0 if self.scale is None else len(self.bins)
 
     def to_record(self) -> Record:
         """As in the `release_event` contract."""
@@ -51,8 +60,7 @@ class ReferenceColumn:
             "counts": self.counts.tolist(),
             "missing": self.missing.tolist(),
             "ordered": bool(spec.order),
-            "center": None if self.scale is None else self.scale.center,
-            "spread": None if self.scale is None else self.scale.spread,
+            **_scale_record(self.scale),
             "sums": self.sums.tolist(),
         }
 
@@ -73,7 +81,7 @@ class ReferenceColumn:
             bins,
             np.array(record["counts"], np.int64),
             np.array(record["missing"], np.int64),
-            None if record["spread"] is None else Scale(record["center"], record["spread"]),
+            _scale_of(record),
             np.array(record["sums"], np.int64),
         )
         if len(column.counts) != len(bins) or len(column.missing) != len(Missing):
@@ -81,14 +89,34 @@ class ReferenceColumn:
                 f"reference of {spec.role} `{spec.name}` has {len(column.counts)} counts for "
                 f"{len(bins)} bins and {len(column.missing)} kinds of missing for {len(Missing)}"
             )
-        if len(column.sums) != (0 if column.scale is None else len(bins)):
+        if len(column.sums) != column.sums_wanted:
             raise ValueError(
-                f"reference of {spec.role} `{spec.name}` has {len(column.sums)} sums for "
-                f"{len(bins)} bins: they are wanted where there is a spread, and only there"
+                f"reference of {spec.role} `{spec.name}` has {len(column.sums)} sums, and its "
+                f"scale wants {column.sums_wanted}"
             )
-        if column.scale is not None and not len(bins.edges):
-            raise ValueError(f"reference of {spec.role} `{spec.name}` has a spread and no edges")
+        if isinstance(column.scale, Scale) and not len(bins.edges):
+            raise ValueError(f"reference of {spec.role} `{spec.name}` has a scale and no edges")
         return column
+
+
+def _scale_record(scale: Scale | VectorScale | None) -> Record:
+    centers, spreads, bandwidth = [], [], None
+    if isinstance(scale, VectorScale):
+        centers, spreads, bandwidth = (
+            scale.centers.tolist(),
+            scale.spreads.tolist(),
+            scale.bandwidth,
+        )
+    elif scale is not None:
+        centers, spreads = [scale.center], [scale.spread]
+    return {"centers": centers, "spreads": spreads, "bandwidth": bandwidth}
+
+
+def _scale_of(record: Mapping[str, Any]) -> Scale | VectorScale | None:
+    centers, spreads, bandwidth = record["centers"], record["spreads"], record["bandwidth"]
+    if bandwidth is not None:
+        return VectorScale(np.array(centers, np.float64), np.array(spreads, np.float64), bandwidth)
+    return Scale(centers[0], spreads[0]) if centers else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +127,19 @@ class Reference:
         rows: rows that it is of.
         columns: features and outputs in the signature's order; at most one of each name and role.
         together: which features are missing in one row.
+        projection: of the numeric features, where there are two or more that vary.
     """
 
     rows: int
     columns: tuple[ReferenceColumn, ...]
     together: Together = field(default_factory=Together)
+    projection: Projection | None = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """Positions of the columns with a `Scale`, features first."""
+        scaled = [i for i, column in enumerate(self.columns) if isinstance(column.scale, Scale)]
+        return sorted(scaled, key=lambda i: self.columns[i].spec.role != "feature")
 
     @property
     def signature(self) -> tuple[ColumnSpec, ...]:
@@ -114,12 +150,15 @@ class Reference:
             "rows": self.rows,
             "columns": [column.to_record() for column in self.columns],
             "together": self.together.to_record(),
+            "projection": None if self.projection is None else self.projection.to_record(),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reference:
+        known = record["projection"]
         return cls(
             record["rows"],
             tuple(map(ReferenceColumn.from_record, record["columns"])),
             Together.from_record(record["together"]),
+            None if known is None else Projection.from_record(known),
         )

@@ -1,4 +1,4 @@
-"""The unit of a numeric column: standard deviations of its reference, in fixed point.
+"""The unit of numbers: standard deviations of the reference, in fixed point.
 
 Sums over rows are kept as whole numbers, so they come out the same in whatever order rows, messages
 and profiles are added, and equal profiles are equal exactly.
@@ -6,6 +6,7 @@ and profiles are added, and equal profiles are equal exactly.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,14 +14,14 @@ import numpy as np
 
 from kedge.contracts.predictions import Floats
 
-UNIT = 2.0**-20
+UNIT = 2.0**-13
 """What a fixed-point number counts, in standard deviations. Each row's value is rounded to it."""
 
 FARTHEST = 1024.0
 """Standard deviations from the mean at which a value is taken to be, when it is farther out.
 
-So no value of one row outweighs all others, and 8 million rows of a message add up to less than the
-2**53 below which float64 adds whole numbers exactly.
+So no value of one row outweighs all others, and whole numbers stay below the 2**53 up to which
+float64 adds them exactly: a billion of the farthest values, or the squares of a hundred.
 """
 
 
@@ -42,14 +43,25 @@ class Scale:
         if not len(values) or values.min() == values.max():
             return None
         with np.errstate(all="ignore"):
-            center, spread = values.mean(), values.std()
+            center, spread = settled([values.mean(), values.std()])
             usable = np.isfinite([center, spread, 1 / (spread * UNIT)]).all()
         return cls(float(center), float(spread)) if usable else None
 
-    def fixed(self, values: Floats) -> Floats:
-        """Distance from the center, in whole numbers of `UNIT`; NaN where the value is NaN."""
-        with np.errstate(over="ignore"):
-            distance = values - self.center
-            distance *= 1 / (self.spread * UNIT)
-        np.clip(distance, -FARTHEST / UNIT, FARTHEST / UNIT, out=distance)
-        return np.rint(distance, out=distance)
+
+def fixed(values: Floats, centers: Floats | float, spreads: Floats | float) -> Floats:
+    """Distances from the centers, in whole numbers of `UNIT`; NaN where the value is NaN."""
+    with np.errstate(over="ignore"):
+        distances: Floats = values - centers
+        distances *= 1 / (spreads * UNIT)
+    np.maximum(distances, -FARTHEST / UNIT, out=distances)
+    np.minimum(distances, FARTHEST / UNIT, out=distances)
+    np.rint(distances, out=distances)
+    return distances
+
+
+def settled(values: Iterable[float]) -> Floats:
+    """Numbers without the digits in which machines that add in another order differ.
+
+    They go into the content address of a model version.
+    """
+    return np.array([float(f"{value:.12g}") for value in values])

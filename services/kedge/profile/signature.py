@@ -40,6 +40,11 @@ class ColumnSpec:
                 f"the order of {self.role} `{self.name}` names a category twice or an empty one"
             )
 
+    @property
+    def key(self) -> tuple[Role, str]:
+        """What a column is found by."""
+        return self.role, self.name
+
 
 def infer_signature(columns: Iterable[Column]) -> tuple[ColumnSpec, ...]:
     """The signature that the data of a reference suggests.

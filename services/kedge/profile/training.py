@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from kedge.contracts import Column
-from kedge.profile.bins import bins_for, numbers_of
-from kedge.profile.counting import by_name, count
+from kedge.profile.bins import bins_for, numbers_of, vectors_of
+from kedge.profile.cells import cells_of
+from kedge.profile.counting import Named, by_name, count, standardised
+from kedge.profile.projection import MOST_FEATURES, Projection
 from kedge.profile.reference import Reference, ReferenceColumn
 from kedge.profile.scale import Scale
 from kedge.profile.signature import ColumnSpec, infer_signature
+from kedge.profile.vectors import VectorScale
 
 
 def reference_of(
@@ -40,10 +43,10 @@ def reference_of(
     specs = infer_signature(columns) if signature is None else tuple(signature)
     named = by_name(columns)
     unfilled = tuple(
-        _unfilled(spec, named.get((spec.role, spec.name), ()), bins, most_categories)
-        for spec in specs
+        _unfilled(spec, named.get(spec.key, ()), bins, most_categories) for spec in specs
     )
-    (profile,) = count(columns, {}, np.zeros(rows, np.int64), 1, Reference(0, unfilled))
+    empty = Reference(0, unfilled)
+    (profile,) = count(named, {}, np.zeros(rows, np.int64), 1, empty)
     return Reference(
         rows,
         tuple(
@@ -53,7 +56,19 @@ def reference_of(
             )
         ),
         profile.together,
+        _projection(named, rows, empty),
     )
+
+
+def _projection(named: Named, rows: int, reference: Reference) -> Projection | None:
+    unusable = {
+        position: cells_of(named.get(column.spec.key, ()), column, rows) >= len(column.bins)
+        for position, column in enumerate(reference.columns)
+        if position in reference.numbers
+    }
+    features = sum(reference.columns[i].spec.role == "feature" for i in reference.numbers)
+    distances = standardised(named, unusable, rows, reference)
+    return Projection.of(distances[: min(features, MOST_FEATURES)])
 
 
 def _unfilled(
@@ -66,5 +81,11 @@ def _unfilled(
         bins_for(spec, columns, bins, most_categories),
         nothing,
         nothing,
-        Scale.of(numbers_of(columns)) if spec.type == "numeric" else None,
+        _scale(spec, columns),
     )
+
+
+def _scale(spec: ColumnSpec, columns: Sequence[Column]) -> Scale | VectorScale | None:
+    if spec.type == "numeric":
+        return Scale.of(numbers_of(columns))
+    return VectorScale.of(vectors_of(columns)) if spec.type == "vector" else None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kedge.contracts.predictions import Ints
-from kedge.profile import UNIT, Missing, ReferenceColumn
+from kedge.profile import UNIT, Missing, ReferenceColumn, Scale
+from kedge.profile.scale import fixed
 from kedge.statistics.distances import chi_squared, hellinger, js_distance, l_infinity, psi
 from kedge.statistics.ordered import Bounds, kolmogorov_smirnov, wasserstein
 from kedge.statistics.statistic import Statistic
@@ -42,8 +43,6 @@ def drift_statistics(
         sums: of the window's values in each bin, as in its profile.
     """
     spec = column.spec
-    if spec.type == "vector":
-        return
     window, reference = counts, column.counts
     if spec.type == "categorical":
         window = np.append(window, missing[Missing.UNSEEN])
@@ -64,14 +63,14 @@ def drift_statistics(
 
 def _in_deviations(column: ReferenceColumn, counts: Ints, sums: Ints) -> Iterator[Statistic]:
     spec, rows = column.spec, int(counts.sum())
-    if column.scale is None or not rows:
+    if not isinstance(column.scale, Scale) or not rows:
         why = _nothing(counts)
         if rows and column.counts.any():
             why = "the reference has no standard deviation to measure in"
         for name in ("wasserstein", "mean_shift"):
             yield Statistic(name, None, rows, spec.role, spec.name, note=why)
         return
-    edges = column.scale.fixed(column.bins.edges)
+    edges = fixed(column.bins.edges, column.scale.center, column.scale.spread)
     area = wasserstein(counts, sums, column.counts, column.sums, edges)
     yield _bounded("wasserstein", column, counts, area)
     shift = int(sums.sum()) / rows - int(column.sums.sum()) / int(column.counts.sum())

@@ -43,9 +43,10 @@ def missing_together(profile: Profile, reference: Reference) -> Statistic:
     if now.other or then.other:
         low = value - min(then.other, before - then.rows_missing_all(largest)) / before
         high = value + now.other / rows
+    shares = {group: now.rows_missing_all(group) / rows for _, group in groups[:NAMED]}
     note = "; ".join(
-        f"{_names(group, reference)} in {now.rows_missing_all(group) / rows * 100:.3g} % of the rows"
-        for _, group in groups[:NAMED]
+        f"{_names(group, reference)} in {share * 100:.3g} % of the rows"
+        for group, share in shares.items()
     )
     return Statistic("missing_together", value, rows, low=low, high=high, note=note)
 

@@ -7,20 +7,26 @@ from collections.abc import Iterator
 from kedge.profile import Profile, Reference
 from kedge.statistics.drift import drift_statistics
 from kedge.statistics.missing import missing_statistics, share
+from kedge.statistics.projection import reconstruction_error
 from kedge.statistics.statistic import Statistic
 from kedge.statistics.together import missing_together
+from kedge.statistics.vectors import vector_statistics
 
 
 def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statistic]:
     """Every statistic that a window's profile and the reference give.
 
-    `rows`, `error_rate` and `missing_together` of the window; for each column what `missing` and
-    `drift` say of it.
+    `rows`, `error_rate`, `missing_together` and `reconstruction_error` of the window; for each
+    column what `missing` and, by its type, `drift` or `vectors` say of it.
     """
     yield Statistic("rows", float(profile.rows), profile.rows)
     yield share("error_rate", profile.errors, profile.rows)
     yield missing_together(profile, reference)
+    yield reconstruction_error(profile, reference)
     columns = zip(reference.columns, profile.counts, profile.missing, profile.sums, strict=True)
     for column, counts, missing, sums in columns:
         yield from missing_statistics(column, missing, profile.rows, reference.rows)
-        yield from drift_statistics(column, counts, missing, sums)
+        if column.spec.type == "vector":
+            yield from vector_statistics(column, counts, sums)
+        else:
+            yield from drift_statistics(column, counts, missing, sums)

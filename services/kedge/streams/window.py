@@ -67,6 +67,7 @@ class Window:
             "missing": profile.missing.tolist(),
             "sums": [sums.tolist() for sums in profile.sums],
             "together": profile.together.to_record(),
+            "lost": profile.lost,
         }
 
     @classmethod
@@ -78,6 +79,7 @@ class Window:
             np.array(state["missing"], np.int64),
             tuple(np.array(sums, np.int64) for sums in state["sums"]),
             Together.from_record(state["together"]),
+            state["lost"],
         )
         return cls(
             state["end"],

@@ -104,4 +104,44 @@ ENTRIES = (
         conventional="0.2 small, 0.5 medium, 0.8 large",
         source="Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988",
     ),
+    Entry(
+        name="mmd",
+        group="Drift",
+        of="column",
+        low=0,
+        high=math.sqrt(2),
+        unit="a distance from 0 to 1.41",
+        meaning="Maximum mean discrepancy of vectors: whether their distribution has changed in "
+        "any way, by 64 random features of a Gaussian kernel.",
+        formula="√(‖mean features − mean features_ref‖² − what chance brings), 0 where that is "
+        "negative; bandwidth by the median heuristic",
+        source="Gretton et al., J. Mach. Learn. Res. 13, 2012; Rahimi and Recht, NIPS 2007",
+    ),
+    Entry(
+        name="dimension_shift",
+        group="Drift",
+        of="column",
+        low=0,
+        high=math.inf,
+        unit="reference standard deviations: 0.1 for a tenth of one",
+        meaning="How far the mean of a vector's dimension has moved, of the one that has moved "
+        "most. The note says which, and how far chance would move it.",
+        formula="largest size of (mean − mean_ref) / σ_ref over the dimensions",
+        conventional="0.2 small, 0.5 medium, 0.8 large",
+        source="Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988",
+    ),
+    Entry(
+        name="reconstruction_error",
+        group="Drift",
+        of="window",
+        low=-math.inf,
+        high=math.inf,
+        unit="reference standard deviations of a row's error: 0.1 for a tenth of one",
+        meaning="Whether the numeric features still fit together: how much more is lost than in "
+        "the reference when the principal components of the reference, that explain 65 % of its "
+        "variance, describe the rows. Missing values are taken as the mean; of more than 100 "
+        "features, the first 100 are looked at.",
+        formula="(mean of ‖x − projection of x‖ − the same of the reference) / its σ over rows",
+        source="NannyML, Multivariate drift: data reconstruction with PCA",
+    ),
 )
