@@ -1,3 +1,6 @@
+import binascii
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,11 +38,22 @@ def test_all_missing_has_one_bin_and_no_counts():
     assert column.missing.tolist() == [0, 5, 0, 0, 0, 0, 0, 0]
 
 
-def test_categories_are_the_most_frequent_and_the_rest_is_unseen():
-    (column,) = _reference(["b", "a", "b", "c", "a", "b", ""], most_categories=2).columns
+def test_categories_are_the_most_frequent_first():
+    (column,) = _reference(["b", "a", "b", "c", "a", "b", ""], most_categories=3).columns
+    assert column.bins.categories == ("b", "a", "c")
+    assert column.counts.tolist() == [3, 2, 1]
+    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_what_is_beyond_the_most_frequent_shares_the_tail():
+    rare = [f"rare {number}" for number in range(500)]
+    (column,) = _reference([*["b"] * 3, "", *["a"] * 2, *rare], most_categories=2).columns
     assert column.bins.categories == ("b", "a")
-    assert column.counts.tolist() == [3, 2]
-    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+    expected = Counter(binascii.crc32(text.encode()) % 32 for text in rare)
+    assert column.counts.tolist() == [3, 2, *(expected[number] for number in range(32))]
+    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    after = Reference.from_record(_reference(rare).to_record())
+    assert after.to_record() == _reference(rare).to_record()
 
 
 def test_an_order_gives_the_bins():

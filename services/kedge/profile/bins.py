@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from kedge.profile.signature import ColumnSpec
 
 BOOLEAN_CATEGORIES = ("false", "true")
 
+TAIL = 32
+"""Bins that the categories without one of their own share."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
@@ -22,13 +26,20 @@ class Bins:
         edges: numeric: float64, ascending, inner edges. Bin i holds the values with i edges at or
             below them, so the first and the last bin are open-ended.
         categories: categorical and boolean: the category of each bin.
+        tail: number of bins after those of the categories. A category without a bin of its own is
+            counted in one of them; without a tail it counts as unseen.
     """
 
     edges: Floats
     categories: tuple[str, ...] = ()
+    tail: int = 0
 
     def __len__(self) -> int:
-        return len(self.categories) or len(self.edges) + 1
+        return len(self.categories) + self.tail or len(self.edges) + 1
+
+    def in_tail(self, category: str) -> int:
+        """The bin of a category without one of its own: by its CRC-32, so everywhere the same."""
+        return len(self.categories) + zlib.crc32(category.encode()) % self.tail
 
 
 def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_categories: int) -> Bins:
@@ -36,8 +47,9 @@ def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_catego
 
     Numbers with more distinct values than `most` get quantile bins; with fewer, a bin for each
     value and one on either side, so that a constant feature that moves is seen. Categories get a
-    bin each, in their order or the most frequent first; those beyond `most_categories` will count
-    as unseen.
+    bin each, in their order or the most frequent first. Where there are more than
+    `most_categories`, the rest, and what comes new, shares `TAIL` bins: a drift among a million
+    categories is seen there, and "unseen" means nothing.
 
     Args:
         spec: what the column has to be.
@@ -50,7 +62,11 @@ def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_catego
     if spec.type == "vector":
         return Bins(np.empty(0))
     if spec.type == "categorical":
-        return Bins(np.empty(0), spec.order or _categories(columns, most_categories))
+        if spec.order:
+            return Bins(np.empty(0), spec.order)
+        categories = _categories(columns)
+        tail = TAIL if len(categories) > most_categories else 0
+        return Bins(np.empty(0), categories[:most_categories], tail)
     return Bins(_edges(numbers_of(columns), most))
 
 
@@ -89,7 +105,8 @@ def _edges(values: Floats, most: int) -> Floats:
     return np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
 
 
-def _categories(columns: Iterable[Column], most: int) -> tuple[str, ...]:
+def _categories(columns: Iterable[Column]) -> tuple[str, ...]:
+    """The most frequent first."""
     totals: dict[str, int] = {}
     for column in columns:
         names, codes = as_text(column)
@@ -98,7 +115,7 @@ def _categories(columns: Iterable[Column], most: int) -> tuple[str, ...]:
             if name and count:
                 totals[name] = totals.get(name, 0) + count
     # Ties by name, so that the same data gives the same bins.
-    return tuple(sorted(totals, key=lambda name: (-totals[name], name))[:most])
+    return tuple(sorted(totals, key=lambda name: (-totals[name], name)))
 
 
 def as_text(column: Column) -> tuple[tuple[str, ...], Ints]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kedge.contracts import Column
 from kedge.contracts.predictions import Floats, Ints, State
-from kedge.profile.bins import BOOLEAN_CATEGORIES, as_text
+from kedge.profile.bins import BOOLEAN_CATEGORIES, Bins, as_text
 from kedge.profile.missing import Missing
 from kedge.profile.reference import ReferenceColumn
 from kedge.profile.vectors import VectorScale
@@ -42,7 +42,7 @@ def _value_cells(column: Column, reference: ReferenceColumn) -> Ints:
     """As `cells_of`, as though every row had a value."""
     spec, bins = reference.spec, len(reference.bins)
     if spec.type == "categorical" and column.values.ndim == 1:
-        return _category_cells(column, reference.bins.categories)
+        return _category_cells(column, reference.bins)
     if column.type == "text":
         kinds = [_WRONG_TYPE if text else _EMPTY for text in column.dictionary] or [_WRONG_TYPE]
         return bins + np.array(kinds, np.int64).take(column.values, mode="clip")
@@ -100,15 +100,20 @@ def _truth_cells(values: Floats) -> Ints:
     return cells
 
 
-def _category_cells(column: Column, categories: tuple[str, ...]) -> Ints:
-    bins = len(categories) or 1
-    position = {category: i for i, category in enumerate(categories)}
-    nothing = bins + (_NAN if column.type == "number" else _EMPTY)
+def _category_cells(column: Column, bins: Bins) -> Ints:
+    position = {category: i for i, category in enumerate(bins.categories)}
+    nothing = len(bins) + (_NAN if column.type == "number" else _EMPTY)
+    unseen = len(bins) + _UNSEEN
     texts, codes = (
         (column.dictionary or ("",), column.values) if column.type == "text" else as_text(column)
     )
-    lookup = np.array(
-        [position.get(text, bins + _UNSEEN) if text else nothing for text in texts],
-        np.int64,
-    )
+
+    def cell(text: str) -> int:
+        if not text:
+            return nothing
+        if text in position:
+            return position[text]
+        return bins.in_tail(text) if bins.tail else unseen
+
+    lookup = np.array([cell(text) for text in texts], np.int64)
     return lookup.take(codes, mode="clip")

@@ -57,6 +57,7 @@ class ReferenceColumn:
             "maximum": spec.maximum,
             "edges": self.bins.edges.tolist(),
             "categories": list(self.bins.categories),
+            "tail": self.bins.tail,
             "counts": self.counts.tolist(),
             "missing": self.missing.tolist(),
             "ordered": bool(spec.order),
@@ -75,7 +76,7 @@ class ReferenceColumn:
             record["maximum"],
             categories if record["ordered"] else (),
         )
-        bins = Bins(np.array(record["edges"], np.float64), categories)
+        bins = Bins(np.array(record["edges"], np.float64), categories, record["tail"])
         column = cls(
             spec,
             bins,
