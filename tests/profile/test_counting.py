@@ -232,6 +232,26 @@ def test_a_profile_of_another_reference_is_refused():
         Profile.from_record(record, other)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"together": {"patterns": [{"columns": [0, 5], "rows": 1}], "other": 0}},
+        {"columns": []},
+    ],
+)
+def test_a_profile_that_does_not_fit_is_refused(change):
+    record = Profile.empty(REFERENCE).to_record(REFERENCE) | change
+    with pytest.raises(ValueError, match="release 4 of flights does not fit"):
+        Profile.from_record({"model": "flights", "release": 4, **record}, REFERENCE)
+
+
+def test_sums_of_another_scale_are_refused():
+    record = Profile.empty(REFERENCE).to_record(REFERENCE)
+    record["columns"][0]["sums"].pop()
+    with pytest.raises(ValueError, match="release 4 of flights does not fit"):
+        Profile.from_record({"model": "flights", "release": 4, **record}, REFERENCE)
+
+
 def test_errors_are_counted_in_their_window():
     data = [({}, set(), {}, 0), ({}, set(), {}, WINDOW), ({}, set(), {}, WINDOW)]
     batch = _batch(data)

@@ -45,6 +45,16 @@ def test_categories_are_the_most_frequent_first():
     assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
 
 
+def test_numbers_out_of_range_set_no_edge_and_no_scale():
+    spec = ColumnSpec("x", "feature", "numeric", minimum=0, maximum=100)
+    values = [float(number) for number in range(50)]
+    (clean,) = _reference(values, signature=[spec]).columns
+    (marked,) = _reference([*values, *[-999.0] * 20, 1e9], signature=[spec]).columns
+    assert marked.bins.edges.tolist() == clean.bins.edges.tolist()
+    assert (marked.scale, marked.sums.tolist()) == (clean.scale, clean.sums.tolist())
+    assert marked.missing.tolist() == [0, 0, 0, 0, 0, 0, 21, 0]
+
+
 def test_what_is_beyond_the_most_frequent_shares_the_tail():
     rare = [f"rare {number}" for number in range(500)]
     (column,) = _reference([*["b"] * 3, "", *["a"] * 2, *rare], most_categories=2).columns

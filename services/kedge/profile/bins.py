@@ -67,11 +67,11 @@ def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_catego
         categories = _categories(columns)
         tail = TAIL if len(categories) > most_categories else 0
         return Bins(np.empty(0), categories[:most_categories], tail)
-    return Bins(_edges(numbers_of(columns), most))
+    return Bins(_edges(numbers_of(spec, columns), most))
 
 
-def numbers_of(columns: Iterable[Column]) -> Floats:
-    """The finite numbers of a column."""
+def numbers_of(spec: ColumnSpec, columns: Iterable[Column]) -> Floats:
+    """The usable numbers of a column: finite and in its range."""
     values: Floats = np.concatenate(
         [np.empty(0)]
         + [
@@ -80,8 +80,12 @@ def numbers_of(columns: Iterable[Column]) -> Floats:
             if column.type == "number" and column.values.ndim == 1
         ]
     )
-    finite: Floats = values[np.isfinite(values)]
-    return finite
+    usable = np.isfinite(values)
+    if spec.minimum is not None:
+        usable &= values >= spec.minimum
+    if spec.maximum is not None:
+        usable &= values <= spec.maximum
+    return values[usable]
 
 
 def vectors_of(columns: Iterable[Column]) -> Floats:

@@ -112,14 +112,17 @@ class Profile:
         """The profile in a record of the `profile` contract.
 
         Raises:
-            ValueError: its columns or bins are not those of the reference.
+            ValueError: its columns, bins or sums are not those of the reference.
         """
         specs = [(column["role"], column["name"]) for column in record["columns"]]
         wanted = [(spec.role, spec.name) for spec in reference.signature]
         sizes = [(len(column["counts"]), len(column["sums"])) for column in record["columns"]]
-        if specs != wanted or sizes != [
-            (len(column.bins), column.sums_wanted) for column in reference.columns
-        ]:
+        together = Together.from_record(record["together"])
+        if (
+            specs != wanted
+            or sizes != [(len(column.bins), column.sums_wanted) for column in reference.columns]
+            or not together.features <= set(range(len(wanted)))
+        ):
             raise ValueError(
                 f"profile of release {record['release']} of {record['model']} does not fit "
                 "the reference of that release: it is of other columns or other bins"
@@ -132,7 +135,7 @@ class Profile:
                 len(specs), len(Missing)
             ),
             tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
-            Together.from_record(record["together"]),
+            together,
             record["lost"],
         )
 

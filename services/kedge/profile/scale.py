@@ -64,4 +64,5 @@ def settled(values: Iterable[float]) -> Floats:
 
     They go into the content address of a model version.
     """
-    return np.array([float(f"{value:.12g}") for value in values])
+    # Nor does it matter on which side of zero a zero is.
+    return np.array([float(f"{value:.12g}") for value in values]) + 0.0

@@ -57,6 +57,11 @@ class Together:
     def __add__(self, other: Together) -> Together:
         return Together.of_all((self, other))
 
+    @property
+    def features(self) -> frozenset[int]:
+        """Positions of the features that are missing in any pattern."""
+        return frozenset().union(*self.patterns)
+
     def rows_missing_all(self, features: Iterable[int]) -> int:
         """Rows in which all of these are missing, as far as patterns are kept."""
         wanted = set(features)

@@ -87,5 +87,5 @@ def _unfilled(
 
 def _scale(spec: ColumnSpec, columns: Sequence[Column]) -> Scale | VectorScale | None:
     if spec.type == "numeric":
-        return Scale.of(numbers_of(columns))
+        return Scale.of(numbers_of(spec, columns))
     return VectorScale.of(vectors_of(columns)) if spec.type == "vector" else None

@@ -63,7 +63,7 @@ def drift_statistics(
 
 def _in_deviations(column: ReferenceColumn, counts: Ints, sums: Ints) -> Iterator[Statistic]:
     spec, rows = column.spec, int(counts.sum())
-    if not isinstance(column.scale, Scale) or not rows:
+    if not isinstance(column.scale, Scale) or not (rows and column.counts.any()):
         why = _nothing(counts)
         if rows and column.counts.any():
             why = "the reference has no standard deviation to measure in"
