@@ -120,6 +120,12 @@ def _marked(text):
             "rules[0].every_seconds",
             "gaps",
         ),
+        (
+            HEAD + '[[rules]]\nname = "r"\nstatistic = "predictions_missing"\nabove = 0\n'
+            "window_seconds = 3600 # <-- here\n",
+            "rules[0].window_seconds",
+            "base windows only",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text, key, says):

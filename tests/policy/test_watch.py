@@ -449,3 +449,26 @@ def test_a_fingerprint_tells_alerts_apart(changed):
     other = fired(**{changed: 2 if changed == "release" else "other"})
     assert fired().fingerprint == fired().fingerprint != other.fingerprint
     assert fired().id.startswith(fired().fingerprint)
+
+
+def test_windows_of_the_two_clocks_say_nothing_to_each_other():
+    """Both start at the same moment, or years apart, as in a replay of the past."""
+    lost = _rule(name="lost", statistic="predictions_missing", above=0, min_rows=0)
+    watch = _watch(_rule(), lost)
+
+    def audited(minute, missing):
+        value = statistic("predictions_missing", missing, rows=0)
+        return window(1, minute, value, clock="broker")
+
+    years = 10_000_000
+    assert _fold(watch, window(1, 5, increase(0.01)), audited(5 + years, 0.0)) == []
+    assert _steps(_fold(watch, audited(6 + years, 3.0))) == [("fired", 1)]
+    assert _steps(_fold(watch, window(1, 6, increase(0.5)))) == [("fired", 1)]
+    restored = _watch(_rule(), lost)
+    restored.restore({n: state for n, state in watch.snapshot().items() if state is not None})
+    for each in (watch, restored):
+        assert _fold(each, audited(7 + years, 3.0)) == []
+        (resolved,) = _fold(each, window(1, 7, increase(0.01)))
+        assert resolved.incident.rule == "missing"
+        (resolved,) = _fold(each, audited(8 + years, 0.0))
+        assert (resolved.step, resolved.incident.rule) == ("resolved", "lost")

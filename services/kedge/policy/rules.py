@@ -78,6 +78,8 @@ class Rule(Part):
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:
                     raise refused(narrowing, f"{self.statistic} is about the window, not a column")
+        if entry.clock == "broker" and self.window_seconds is not None:
+            raise refused("window_seconds", f"{self.statistic} has base windows only")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
@@ -90,7 +92,7 @@ class Rule(Part):
     def pace(self, base_window: int) -> Pace:
         """Which windows it looks at, where a base window has so many microseconds."""
         if self.window_seconds is None:
-            return Pace(base_window, base_window)
+            return Pace(base_window, base_window, CATALOGUE[self.statistic].clock)
         length = round(self.window_seconds * 1e6)
         every = self.every_seconds
         return Pace(length, length if every is None else round(every * 1e6))
@@ -133,8 +135,8 @@ class Rule(Part):
     @property
     def rows_needed(self) -> int:
         """Rows that a window's value has to be computed from to say something."""
-        if self.statistic == "rows" and "min_rows" not in self.model_fields_set:
-            return 0  # the small windows are what such a rule is about
+        if CATALOGUE[self.statistic].is_count and "min_rows" not in self.model_fields_set:
+            return 0  # small windows, and empty ones, are what such a rule is about
         return self.min_rows
 
 

@@ -77,7 +77,7 @@ class Watch:
         return [
             change
             for pace in sorted(set(self._paces.values()))
-            if pace.includes(record["window_start"], record["window_end"])
+            if pace.includes(record["window_start"], record["window_end"], record["clock"])
             for change in self._observe(record, pace)
         ]
 

@@ -26,6 +26,8 @@ class Entry:
         conventional: thresholds of the field; empty where it has none.
         source: where the formula or the thresholds come from; empty for plain counting.
         segmented: whether a rule may look at a segment of the window alone.
+        clock: which time its windows are of, as in the `statistic` contract.
+        is_count: whether it counts all there is, and so needs no rows to be believed.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Entry:
     conventional: str = ""
     source: str = ""
     segmented: bool = False
+    clock: Literal["event", "broker"] = "event"
+    is_count: bool = False
 
 
 def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
@@ -53,5 +57,7 @@ def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
             # Magnitudes are no cells.
             formula = entry.formula.replace("|", "\\|")
             cells = (f"`{entry.name}`", of, entry.meaning, formula, entry.unit)
+            if entry.clock == "broker":
+                of = f"{of} of the broker's clock"
             yield f"| {' | '.join((*cells, entry.conventional or '–', entry.source or '–'))} |"
         yield ""

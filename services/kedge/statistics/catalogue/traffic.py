@@ -16,6 +16,7 @@ ENTRIES = (
         unit="a number of rows",
         meaning="Predictions in the window.",
         formula="count",
+        is_count=True,
     ),
     Entry(
         name="error_rate",
