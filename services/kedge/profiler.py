@@ -222,6 +222,7 @@ class Profiler:
             "rows": delta.profile.rows,
             "errors": delta.profile.errors,
             "columns": delta.profile.to_columns(delta.reference),
+            "operations": delta.profile.operations.to_record(),
             "source": {
                 "partition": partition,
                 "first_offset": delta.first_offset,

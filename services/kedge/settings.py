@@ -100,6 +100,12 @@ class StreamSettings(_Section):
     idle_after: Seconds = Field(
         5.0, description="A partition without new records for this long holds nothing back."
     )
+    silence: float = Field(
+        600.0,
+        ge=0,
+        description="For so long after the last event of a model, windows without any are "
+        "published.",
+    )
     future_tolerance: float = Field(
         3600.0,
         ge=0,

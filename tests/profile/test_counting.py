@@ -194,6 +194,7 @@ def test_a_profile_survives_its_contract(data):
             "rows": profile.rows,
             "errors": profile.errors,
             "columns": profile.to_columns(REFERENCE),
+            "operations": profile.operations.to_record(),
         }
         assert Profile.from_record(record, REFERENCE) == profile
 

@@ -11,7 +11,6 @@ from kedge.contracts import Role
 from kedge.policy.pace import Pace
 from kedge.policy.part import Name, Part, Severity, refused
 from kedge.policy.webhook import Webhook
-from kedge.profile import KINDS
 from kedge.statistics import CATALOGUE
 
 Action = Literal["notify", "rollback"]
@@ -28,8 +27,10 @@ class Rule(Part):
     columns: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
         ("*",), description="Which features or outputs, as globs."
     )
-    kind: Literal[KINDS] | None = Field(  # type: ignore[valid-type]  # made from the enum: one list of kinds
-        None, description="For missing_rate: this kind alone, not all together."
+    kind: Name | None = Field(
+        None,
+        description="This kind alone, not all together: for missing_rate a kind of missing, for "
+        "error_rate a type of exception.",
     )
     segment: Annotated[str, Field(pattern="^[^=]+=.")] | None = Field(
         None,
@@ -70,10 +71,15 @@ class Rule(Part):
         entry = CATALOGUE[self.statistic]
         if not entry.low <= self.threshold <= entry.high:
             raise refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
-        if self.kind is not None and self.statistic != "missing_rate":
-            raise refused("kind", f"{self.statistic} has no kinds; missing_rate has")
         if self.segment is not None and not entry.segmented:
             raise refused("segment", f"{self.statistic} has no segments; accuracy, for one, has")
+        if self.kind is not None and entry.kinds is not None and self.kind not in entry.kinds:
+            says = (
+                f"{self.kind!r} is none of {', '.join(entry.kinds)}"
+                if entry.kinds
+                else f"{self.statistic} has no kinds; missing_rate and error_rate have"
+            )
+            raise refused("kind", says)
         if entry.of == "window":
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:

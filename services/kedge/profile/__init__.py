@@ -2,6 +2,7 @@
 
 from kedge.profile.counting import count_windows, reference_of
 from kedge.profile.missing import KINDS, Missing
+from kedge.profile.operations import OTHER, RELATIVE_ERROR, Operations
 from kedge.profile.profile import Profile
 from kedge.profile.reference import (
     Bins,
@@ -14,10 +15,13 @@ from kedge.profile.reference import (
 
 __all__ = [
     "KINDS",
+    "OTHER",
+    "RELATIVE_ERROR",
     "Bins",
     "ColumnSpec",
     "ColumnType",
     "Missing",
+    "Operations",
     "Profile",
     "Reference",
     "ReferenceColumn",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from kedge.contracts import Column, PredictionBatch
 from kedge.contracts.predictions import Ints, State
 from kedge.profile.missing import Missing
+from kedge.profile.operations import count_operations
 from kedge.profile.profile import Profile
 from kedge.profile.reference import (
     BOOLEAN_CATEGORIES,
@@ -35,7 +37,11 @@ def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> 
     """
     starts, index = np.unique(batch.event_times // window * window, return_inverse=True)
     profiles = _count(batch.columns, batch.errors, index, len(starts), reference.columns)
-    return dict(zip(starts.tolist(), profiles, strict=True))
+    operations = count_operations(batch.latencies_ms, batch.errors, index, len(starts))
+    return {
+        start: replace(profile, operations=part)
+        for start, profile, part in zip(starts.tolist(), profiles, operations, strict=True)
+    }
 
 
 def reference_of(

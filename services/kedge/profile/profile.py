@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
 from kedge.profile.missing import Missing
+from kedge.profile.operations import Operations
 from kedge.profile.reference import Reference
 
 
@@ -22,12 +23,14 @@ class Profile:
         errors: of these, inferences that raised.
         counts: for each column of the reference, int64 `[bins]`.
         missing: int64 `[columns, 8]`, by kind. With `counts` it adds up to `rows` in each column.
+        operations: latencies, and errors by their type.
     """
 
     rows: int
     errors: int
     counts: tuple[Ints, ...]
     missing: Ints
+    operations: Operations = field(default_factory=Operations)
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -50,6 +53,7 @@ class Profile:
                 for column in zip(*(profile.counts for profile in profiles), strict=True)
             ),
             np.sum([profile.missing for profile in profiles], axis=0),
+            Operations.of_all(profile.operations for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -58,6 +62,7 @@ class Profile:
             self.errors + other.errors,
             tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             self.missing + other.missing,
+            self.operations + other.operations,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -66,6 +71,7 @@ class Profile:
             and (self.rows, self.errors, len(self.counts))
             == (other.rows, other.errors, len(other.counts))
             and np.array_equal(self.missing, other.missing)
+            and self.operations == other.operations
             and all(map(np.array_equal, self.counts, other.counts))
         )
 
@@ -107,4 +113,5 @@ class Profile:
             np.array([column["missing"] for column in record["columns"]], np.int64).reshape(
                 len(specs), len(Missing)
             ),
+            Operations.from_record(record["operations"]),
         )

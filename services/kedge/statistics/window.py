@@ -53,9 +53,13 @@ def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statis
     - `psi`, `js_distance`: see `distances`, over the column's bins. A categorical column has one
       bin more, for unseen categories. Rows missing in another way are left out: their share is
       the missing rate's subject.
+
+    A window without rows has the first two only: of its columns there is nothing to say.
     """
     yield Statistic("rows", float(profile.rows), profile.rows)
     yield _share("error_rate", profile.errors, profile.rows)
+    if not profile.rows:
+        return
     columns = zip(reference.columns, profile.counts, profile.missing, strict=True)
     for column, counts, missing in columns:
         yield from _missing(column, missing, profile.rows, reference.rows)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from kedge.contracts import Record
-from kedge.profile import Profile
+from kedge.profile import Operations, Profile
 
 
 class Stream(NamedTuple):
@@ -65,6 +65,7 @@ class Window:
             "errors": profile.errors,
             "counts": [counts.tolist() for counts in profile.counts],
             "missing": profile.missing.tolist(),
+            "operations": profile.operations.to_record(),
         }
 
     @classmethod
@@ -74,6 +75,7 @@ class Window:
             state["errors"],
             tuple(np.array(counts, np.int64) for counts in state["counts"]),
             np.array(state["missing"], np.int64),
+            Operations.from_record(state["operations"]),
         )
         return cls(
             state["end"],

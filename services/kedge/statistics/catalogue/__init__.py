@@ -7,6 +7,7 @@ from kedge.statistics.catalogue import (
     conservation,
     drift,
     estimates,
+    latency,
     missing,
     performance,
     traffic,
@@ -17,6 +18,7 @@ CATALOGUE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         *traffic.ENTRIES,
+        *latency.ENTRIES,
         *missing.ENTRIES,
         *drift.ENTRIES,
         *performance.ENTRIES,
