@@ -44,6 +44,7 @@ def window(
     model="flights",
     environment="production",
     minutes=1,
+    clock="event",
 ):
     """The window that starts with this minute; the releases differ in their code only."""
     return {
@@ -52,6 +53,7 @@ def window(
         "code_version": f"cv{release}",
         "release": release,
         "environment": environment,
+        "clock": clock,
         "window_start": minute * MINUTE,
         "window_end": (minute + minutes) * MINUTE,
         "revision": revision,

@@ -8,9 +8,9 @@ from threading import Event
 
 from kedge.broker import connection
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
-from kedge.profile import Profile
+from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
-from kedge.statistics import window_statistics
+from kedge.statistics import WINDOWS_BEFORE, Traffic, operational_statistics, window_statistics
 from kedge.streams import (
     CommittedLog,
     Incoming,
@@ -65,6 +65,9 @@ class Monitor:
             idle_after=micros(stream.idle_after),
             longer=[micros(length) for length in stream.longer_windows],
             slide=micros(stream.slide_of_longer),
+            silence=micros(stream.silence),
+            history=WINDOWS_BEFORE * micros(stream.window),
+            empty=self._empty,
         )
         with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
             windows.restore(log.news(), _now())
@@ -79,7 +82,7 @@ class Monitor:
     def idle(self, now: int) -> Iterator[Outgoing]:
         for partition, windows in self._windows.items():
             for key, window in windows.close(now):
-                yield self._statistics(key, window)
+                yield self._statistics(key, window, windows.traffic(key, window))
             for name, state in windows.changes():
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
@@ -120,10 +123,20 @@ class Monitor:
             detail = f"its window ended at {delta['window_end']}, longer ago than is allowed"
             raise _RefusedError("too_late", detail, delta)
 
-    def _statistics(self, key: WindowKey, window: Window) -> Outgoing:
-        profile = window.profile
+    def _empty(self, key: WindowKey) -> Profile:
+        return Profile.empty(self._reference(key))
+
+    def _reference(self, key: WindowKey) -> Reference:
         known = self._releases.release(key.model, key.release)
         assert known is not None, "a window's release was known when its first delta was added"
+        return known.reference
+
+    def _statistics(self, key: WindowKey, window: Window, traffic: Traffic) -> Outgoing:
+        profile = window.profile
+        statistics = (
+            *window_statistics(profile, self._reference(key)),
+            *operational_statistics(profile, traffic),
+        )
         record = {
             "model": key.model,
             "model_version": window.model_version,
@@ -135,7 +148,7 @@ class Monitor:
             "revision": window.revision,
             "rows": profile.rows,
             "errors": profile.errors,
-            "statistics": [s.to_record() for s in window_statistics(profile, known.reference)],
+            "statistics": [s.to_record() for s in statistics],
         }
         return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
 

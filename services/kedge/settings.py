@@ -100,6 +100,12 @@ class StreamSettings(_Section):
     idle_after: Seconds = Field(
         5.0, description="A partition without new records for this long holds nothing back."
     )
+    silence: float = Field(
+        600.0,
+        ge=0,
+        description="For so long after the last event of a model, windows without any are "
+        "published.",
+    )
     future_tolerance: float = Field(
         3600.0,
         ge=0,
@@ -114,6 +120,21 @@ class StreamSettings(_Section):
         100_000,
         ge=1,
         description="Most messages of a partition that are remembered for that; 1,000 take 0.2 MB.",
+    )
+    missing_grace: float = Field(
+        60.0,
+        ge=0,
+        description="A producer's number that is lacking for so many seconds is missing.",
+    )
+    missing_given_up: Seconds = Field(
+        86_400.0,
+        description="After so many seconds a number is not waited for any more.",
+    )
+    producers: int = Field(
+        10_000,
+        ge=1,
+        description="Most producers whose numbers are followed, for each partition of accounts; "
+        "1,000 take 0.3 MB.",
     )
     partitions: int = Field(4, ge=1, description="Partitions of the topics Kedge creates.")
     replication_factor: int = Field(

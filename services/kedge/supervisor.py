@@ -24,6 +24,7 @@ SERVICES: Mapping[str, str] = {
     "registry": "kedge.registry.outbox",
     "profiler": "kedge.profiler",
     "monitor": "kedge.monitor",
+    "auditor": "kedge.auditor",
     "alerting": "kedge.alerting",
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",

@@ -45,6 +45,8 @@ class Found:
         """The newest revision of each window, by release and start."""
         found: dict[tuple[int, int], Record] = {}
         for record in self.statistics:
+            if record["clock"] != "event":
+                continue
             key = record["release"], record["window_start"]
             if key not in found or found[key]["revision"] < record["revision"]:
                 found[key] = record
@@ -117,7 +119,9 @@ class Pulse:
         with suppress(KafkaException):
             for log in self._logs:
                 for _key, value in log.news():
-                    self._newest = max(self._newest, decode(value)[1]["window_start"])
+                    record = decode(value)[1]
+                    if record["clock"] == "event":
+                        self._newest = max(self._newest, record["window_start"])
         return self._newest
 
 

@@ -45,6 +45,11 @@ def _marked(text):
         (HEAD + RULE + "below = 0.1 # <-- here", "rules[0].below", "one threshold"),
         (HEAD + RULE + 'kind = "null" # <-- here', "rules[0].kind", "psi has no kinds"),
         (
+            HEAD + '[[rules]]\nname="r"\nstatistic="missing_rate"\nabove=0\nkind="nul" # <-- here',
+            "rules[0].kind",
+            "'nul' is none of absent, null",
+        ),
+        (
             HEAD + '[[rules]]\nname = "r"\nstatistic = "rows" # <-- here\n',
             "rules[0].statistic",
             "one threshold",
@@ -119,6 +124,12 @@ def _marked(text):
             HEAD + RULE + "window_seconds = 60\nevery_seconds = 90 # <-- here",
             "rules[0].every_seconds",
             "gaps",
+        ),
+        (
+            HEAD + '[[rules]]\nname = "r"\nstatistic = "predictions_missing"\nabove = 0\n'
+            "window_seconds = 3600 # <-- here\n",
+            "rules[0].window_seconds",
+            "base windows only",
         ),
     ],
 )

@@ -475,3 +475,61 @@ def test_an_alert_tells_what_the_number_does_not():
     group = "wind and gust in 50 % of the rows"
     (change,) = watch.observe(window(1, 0, statistic("missing_together", 0.5, note=group)))
     assert alert_record(watch, change, now=0)["summary"].endswith(f" Note: {group}.")
+
+
+def test_windows_of_the_two_clocks_say_nothing_to_each_other():
+    """Both start at the same moment, or years apart, as in a replay of the past."""
+    lost = _rule(name="lost", statistic="predictions_missing", above=0, min_rows=0)
+    watch = _watch(_rule(), lost)
+
+    def audited(minute, missing):
+        value = statistic("predictions_missing", missing, rows=0)
+        return window(1, minute, value, clock="broker")
+
+    years = 10_000_000
+    assert _fold(watch, window(1, 5, increase(0.01)), audited(5 + years, 0.0)) == []
+    assert _steps(_fold(watch, audited(6 + years, 3.0))) == [("fired", 1)]
+    assert _steps(_fold(watch, window(1, 6, increase(0.5)))) == [("fired", 1)]
+    restored = _watch(_rule(), lost)
+    restored.restore({n: state for n, state in watch.snapshot().items() if state is not None})
+    for each in (watch, restored):
+        assert _fold(each, audited(7 + years, 3.0)) == []
+        (resolved,) = _fold(each, window(1, 7, increase(0.01)))
+        assert resolved.incident.rule == "missing"
+        (resolved,) = _fold(each, audited(8 + years, 0.0))
+        assert (resolved.step, resolved.incident.rule) == ("resolved", "lost")
+
+
+def _rates(release, minute, rates, rows=1000):
+    whole = statistic("error_rate", sum(rates.values()) if rows else None, rows)
+    parts = [statistic("error_rate", rate, rows, kind=kind) for kind, rate in rates.items()]
+    return window(release, minute, whole, *parts)
+
+
+def test_an_error_that_does_not_happen_any_more_resolves_its_alert():
+    rule = _rule(statistic="error_rate", kind="TimeoutError", above=0.05)
+    watch = _watch(rule)
+    fired = _fold(watch, _rates(1, 0, {}), _rates(1, 1, {"TimeoutError": 0.1, "KeyError": 0.2}))
+    assert _steps(fired) == [("fired", 1)]
+    assert str(fired[0].incident.subject) == "error_rate (TimeoutError)"
+    # In a window without rows, and where it may be among the rest, nobody knows.
+    for unknown in (_rates(1, 2, {}, rows=0), _rates(1, 3, {"KeyError": 0.2, "other": 0.1})):
+        assert watch.observe(unknown) == []
+    (resolved,) = watch.observe(_rates(1, 4, {"KeyError": 0.2}))
+    assert (resolved.step, resolved.reading.value) == ("resolved", 0.0)
+
+
+def test_what_was_measured_before_a_silence_is_still_evidence():
+    rule, quiet = _rule(), _rule(name="quiet", statistic="rows", below=1, above=None, min_rows=0)
+    watch = _watch(rule, quiet)
+    for minute in range(5):
+        watch.observe(window(1, minute, increase(0.01), statistic("rows", 1000.0)))
+    silent = [
+        window(1, minute, increase(None, rows=0), statistic("rows", 0.0, 0))
+        for minute in range(5, 5 + 3 * WINDOWS_BEFORE)
+    ]
+    assert _steps(_fold(watch, *silent)) == [("fired", 1)]
+    assert len(watch.readings(rule.name, DEP_DELAY)[1]) == 5
+    assert len(watch.readings("quiet", Subject("rows"))[1]) == WINDOWS_BEFORE + 1
+    (back,) = _fold(watch, window(1, 100, increase(0.01), statistic("rows", 1000.0)))
+    assert (back.step, back.incident.rule) == ("resolved", "quiet")

@@ -52,6 +52,7 @@ longer_ones = st.sampled_from(
 
 def _windows(longer=(), slide=LENGTH):
     return Windows(
+        empty=lambda _key: _profile(0),
         out_of_orderness=10,
         allowed_lateness=LATENESS,
         idle_after=IDLE,
@@ -314,7 +315,12 @@ def test_a_partition_that_is_seen_for_the_first_time_only_revises():
 def test_a_backlog_within_the_lateness_loses_nothing(ahead, backlog):
     """Partition 0 is read whole before partition 1."""
     windows = Windows(
-        out_of_orderness=0, allowed_lateness=900, idle_after=IDLE, longer=(300,), slide=LENGTH
+        empty=lambda _key: _profile(0),
+        out_of_orderness=0,
+        allowed_lateness=900,
+        idle_after=IDLE,
+        longer=(300,),
+        slide=LENGTH,
     )
     newest, told = {}, {}
     for partition, times in enumerate((sorted(ahead), sorted(backlog))):

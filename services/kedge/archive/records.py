@@ -139,6 +139,7 @@ KINDS = {
         pa.schema(
             [
                 *_TAGS,
+                ("clock", _TEXT),
                 ("window_start", INSTANT),
                 ("window_end", INSTANT),
                 ("revision", pa.int32()),

@@ -17,7 +17,7 @@ _VIEWS = {
     "statistics": """
         SELECT * FROM {statistics}
         QUALIFY rank() OVER (
-            PARTITION BY model, release, environment, window_start, window_end
+            PARTITION BY model, release, environment, clock, window_start, window_end
             ORDER BY revision DESC, kafka_offset DESC
         ) = 1""",
     "alerts": """
@@ -116,6 +116,7 @@ _COLUMN_COMMENTS = {
     "statistics.segment": "Which rows of the window, as feature=value; null for all",
     "statistics.rows": "Rows of the window that it is computed from",
     "statistics.window_rows": "Predictions in the window",
+    "statistics.clock": "Which time the window is of: event, or broker for conservation",
     "statistics.revision": "0 at first, one more each time that late events changed it",
     "alerts.incident": "One stretch of firing; rollbacks name it",
     "alerts.evidence": "The same statistic in earlier windows and releases",

@@ -63,7 +63,11 @@ Made by `kedge policy statistics --markdown` from the catalogue in the code. p a
 window, q those of the reference, over the bins of the reference; rows that have no usable value are
 the missing rates' subject and are left out of p and q. Of performance, ŷ is the output, y the
 truth, p the score of the positive class and n the joined rows; see [performance](performance.md).
-Where a number can't be had, it is null and its note says why: no data is neither near nor far."""
+Where a number can't be had, it is null and its note says why: no data is neither near nor far.
+
+Windows are of event time. Those of the broker's clock are base windows only, are published once,
+and are never compared with the others. A rule on a statistic that is a plain count needs no
+`min_rows`: windows that are small, or empty, are what it is about."""
 
 
 def add_to(app: typer.Typer) -> None:

@@ -52,6 +52,7 @@ def _services(client: AdminClient, topics: Topics) -> Iterator[tuple[str, list[s
     """Services by the names of their groups, and the topics that they read."""
     yield "profiler", [topics.predictions]
     yield "monitor", [topics.profiles]
+    yield "auditor", [topics.accounts]
     yield "alerting", [topics.statistics]
     yield "archiver", [getattr(topics, dataset) for dataset in SCHEMAS]
     endpoints = f"{topics.prefix}.webhooks."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Clock = Literal["event", "broker"]
 
 
 class Pace(NamedTuple):
@@ -16,6 +18,7 @@ class Pace(NamedTuple):
 
     length: int
     every: int
+    clock: Clock = "event"
 
-    def includes(self, start: int, end: int) -> bool:
-        return end - start == self.length and end % self.every == 0
+    def includes(self, start: int, end: int, clock: Clock = "event") -> bool:
+        return clock == self.clock and end - start == self.length and end % self.every == 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from kedge.contracts import Record
 from kedge.policy.rules import Rule
+from kedge.profile import OTHER
 
 
 class Subject(NamedTuple):
@@ -89,7 +90,8 @@ class ReleaseReadings:
         Args:
             record: as in the `statistic` contract.
             subjects: what to keep of it.
-            most: how many windows to remember; the oldest are forgotten.
+            most: how many values of a subject to remember, and how many windows; the oldest are
+                forgotten. So what was measured last stays, however many empty windows follow.
         """
         window = Window(record["window_start"], record["window_end"], record["revision"])
         known = self.windows.get(window.start)
@@ -111,11 +113,12 @@ class ReleaseReadings:
                     each["high"],
                     each["note"],
                 )
-        for start in sorted(self.windows)[:-most]:
-            del self.windows[start]
-            for values in self.values.values():
-                values.pop(start, None)
+        for values in self.values.values():
+            for start in sorted(values)[:-most]:
+                del values[start]
         self.values = {subject: values for subject, values in self.values.items() if values}
+        needed = set(sorted(self.windows)[-most:]).union(*self.values.values())
+        self.windows = {start: w for start, w in self.windows.items() if start in needed}
         return True
 
     def of(self, subject: Subject) -> list[Reading]:
@@ -160,6 +163,26 @@ def subject_of(statistic: Record) -> Subject:
         statistic["kind"],
         statistic["segment"],
     )
+
+
+def complete(record: Record, rules: Iterable[Rule]) -> Record:
+    """The record, with a rate of 0 for each type of error that a rule asks for and that was none.
+
+    The types that there were are all in the record, unless they were too many: then one that is
+    not there may be among the rest, and nothing is known of it.
+
+    Args:
+        record: as in the `statistic` contract.
+        rules: of the policy.
+    """
+    rates = [each for each in record["statistics"] if each["name"] == "error_rate"]
+    known = {each["kind"] for each in rates if each["value"] is not None}
+    if None not in known or OTHER in known:
+        return record
+    wanted = {rule.kind for rule in rules if rule.statistic == "error_rate"} - known - {None}
+    (whole,) = (each for each in rates if each["kind"] is None)
+    none = [{**whole, "kind": kind, "value": 0.0} for kind in sorted(map(str, wanted))]
+    return {**record, "statistics": [*record["statistics"], *none]}
 
 
 def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:

@@ -11,7 +11,6 @@ from kedge.contracts import Role
 from kedge.policy.pace import Pace
 from kedge.policy.part import Name, Part, Severity, refused
 from kedge.policy.webhook import Webhook
-from kedge.profile import KINDS
 from kedge.statistics import CATALOGUE
 
 Action = Literal["notify", "rollback"]
@@ -28,8 +27,10 @@ class Rule(Part):
     columns: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
         ("*",), description="Which features or outputs, as globs."
     )
-    kind: Literal[KINDS] | None = Field(  # type: ignore[valid-type]  # made from the enum: one list of kinds
-        None, description="For missing_rate: this kind alone, not all together."
+    kind: Name | None = Field(
+        None,
+        description="This kind alone, not all together: for missing_rate a kind of missing, for "
+        "error_rate a type of exception.",
     )
     segment: Annotated[str, Field(pattern="^[^=]+=.")] | None = Field(
         None,
@@ -70,14 +71,21 @@ class Rule(Part):
         entry = CATALOGUE[self.statistic]
         if not entry.low <= self.threshold <= entry.high:
             raise refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
-        if self.kind is not None and self.statistic != "missing_rate":
-            raise refused("kind", f"{self.statistic} has no kinds; missing_rate has")
         if self.segment is not None and not entry.segmented:
             raise refused("segment", f"{self.statistic} has no segments; accuracy, for one, has")
+        if self.kind is not None and entry.kinds is not None and self.kind not in entry.kinds:
+            says = (
+                f"{self.kind!r} is none of {', '.join(entry.kinds)}"
+                if entry.kinds
+                else f"{self.statistic} has no kinds; missing_rate and error_rate have"
+            )
+            raise refused("kind", says)
         if entry.of == "window":
             for narrowing in ("role", "columns"):
                 if narrowing in self.model_fields_set:
                     raise refused(narrowing, f"{self.statistic} is about the window, not a column")
+        if entry.clock == "broker" and self.window_seconds is not None:
+            raise refused("window_seconds", f"{self.statistic} has base windows only")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
@@ -90,7 +98,7 @@ class Rule(Part):
     def pace(self, base_window: int) -> Pace:
         """Which windows it looks at, where a base window has so many microseconds."""
         if self.window_seconds is None:
-            return Pace(base_window, base_window)
+            return Pace(base_window, base_window, CATALOGUE[self.statistic].clock)
         length = round(self.window_seconds * 1e6)
         every = self.every_seconds
         return Pace(length, length if every is None else round(every * 1e6))
@@ -138,8 +146,8 @@ class Rule(Part):
     @property
     def rows_needed(self) -> int:
         """Rows that a window's value has to be computed from to say something."""
-        if self.statistic == "rows" and "min_rows" not in self.model_fields_set:
-            return 0  # the small windows are what such a rule is about
+        if CATALOGUE[self.statistic].is_count and "min_rows" not in self.model_fields_set:
+            return 0  # small windows, and empty ones, are what such a rule is about
         return self.min_rows
 
 

@@ -14,6 +14,7 @@ from kedge.policy.readings import (
     ReleaseReadings,
     Subject,
     Window,
+    complete,
     stretch,
     subject_of,
     telling,
@@ -74,10 +75,11 @@ class Watch:
         Args:
             record: as in the `statistic` contract, of this model and environment.
         """
+        record = complete(record, self.policy.rules)
         return [
             change
             for pace in sorted(set(self._paces.values()))
-            if pace.includes(record["window_start"], record["window_end"])
+            if pace.includes(record["window_start"], record["window_end"], record["clock"])
             for change in self._observe(record, pace)
         ]
 

@@ -3,6 +3,7 @@
 from kedge.profile.bins import Bins
 from kedge.profile.counting import count_windows
 from kedge.profile.missing import KINDS, Missing
+from kedge.profile.operations import OTHER, RELATIVE_ERROR, Operations
 from kedge.profile.profile import Profile
 from kedge.profile.reference import Reference, ReferenceColumn
 from kedge.profile.scale import UNIT, Scale
@@ -13,11 +14,14 @@ from kedge.profile.vectors import VectorScale
 
 __all__ = [
     "KINDS",
+    "OTHER",
+    "RELATIVE_ERROR",
     "UNIT",
     "Bins",
     "ColumnSpec",
     "ColumnType",
     "Missing",
+    "Operations",
     "Profile",
     "Reference",
     "ReferenceColumn",

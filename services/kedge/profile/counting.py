@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from kedge.contracts import Column, PredictionBatch, Role
 from kedge.contracts.predictions import Floats, Ints, State
 from kedge.profile.cells import cells_of
 from kedge.profile.missing import Missing
+from kedge.profile.operations import count_operations
 from kedge.profile.profile import Profile
 from kedge.profile.reference import Reference, ReferenceColumn
 from kedge.profile.scale import Scale, fixed
@@ -36,7 +38,11 @@ def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> 
     """
     starts, index = np.unique(batch.event_times // window * window, return_inverse=True)
     profiles = count(by_name(batch.columns), batch.errors, index, len(starts), reference)
-    return dict(zip(starts.tolist(), profiles, strict=True))
+    operations = count_operations(batch.latencies_ms, batch.errors, index, len(starts))
+    return {
+        start: replace(profile, operations=part)
+        for start, profile, part in zip(starts.tolist(), profiles, operations, strict=True)
+    }
 
 
 def by_name(columns: Iterable[Column]) -> Named:

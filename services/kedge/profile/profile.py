@@ -10,6 +10,7 @@ import numpy as np
 from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
 from kedge.profile.missing import Missing
+from kedge.profile.operations import Operations
 from kedge.profile.reference import Reference
 from kedge.profile.together import Together
 
@@ -29,6 +30,7 @@ class Profile:
         together: which features are missing in one row.
         lost: the sum of the rows' reconstruction errors, see `projection`; 0 where the reference
             has no projection.
+        operations: latencies, and errors by their type.
     """
 
     rows: int
@@ -38,6 +40,7 @@ class Profile:
     sums: tuple[Ints, ...]
     together: Together = field(default_factory=Together)
     lost: int = 0
+    operations: Operations = field(default_factory=Operations)
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -61,6 +64,7 @@ class Profile:
             _added(profile.sums for profile in profiles),
             Together.of_all(profile.together for profile in profiles),
             sum(profile.lost for profile in profiles),
+            Operations.of_all(profile.operations for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -72,6 +76,7 @@ class Profile:
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
             self.together + other.together,
             self.lost + other.lost,
+            self.operations + other.operations,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -80,6 +85,7 @@ class Profile:
             and (self.rows, self.errors, len(self.counts), self.together, self.lost)
             == (other.rows, other.errors, len(other.counts), other.together, other.lost)
             and np.array_equal(self.missing, other.missing)
+            and self.operations == other.operations
             and all(map(np.array_equal, self.counts, other.counts))
             and all(map(np.array_equal, self.sums, other.sums))
         )
@@ -105,6 +111,7 @@ class Profile:
             ],
             "together": self.together.to_record(),
             "lost": self.lost,
+            "operations": self.operations.to_record(),
         }
 
     @classmethod
@@ -137,6 +144,7 @@ class Profile:
             tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
             together,
             record["lost"],
+            Operations.from_record(record["operations"]),
         )
 
 

@@ -17,10 +17,13 @@ def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statis
     """Every statistic that a window's profile and the reference give.
 
     `rows`, `error_rate`, `missing_together` and `reconstruction_error` of the window; for each
-    column what `missing` and, by its type, `drift` or `vectors` say of it.
+    column what `missing` and, by its type, `drift` or `vectors` say of it. A window without rows
+    has the first two only: of its columns there is nothing to say.
     """
     yield Statistic("rows", float(profile.rows), profile.rows)
     yield share("error_rate", profile.errors, profile.rows)
+    if not profile.rows:
+        return
     yield missing_together(profile, reference)
     yield reconstruction_error(profile, reference)
     columns = zip(reference.columns, profile.counts, profile.missing, profile.sums, strict=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from typing import Literal
 
-from kedge.contracts import PredictionBatch, Producer, Record
+from kedge.contracts import PredictionBatch, Producer, Record, Tags
 from kedge.streams.sequences import Run, joined
 
 Fate = Literal["rows_profiled", "rows_dead_lettered", "rows_duplicate", "rows_late"]
@@ -14,6 +14,8 @@ Fate = Literal["rows_profiled", "rows_dead_lettered", "rows_duplicate", "rows_la
 NO_MODEL = ""
 """The model of messages that can't be read."""
 
+_NOBODY = Tags(NO_MODEL, "", "", 0, "")
+_TAGS = tuple(each.name for each in fields(Tags))
 _LONGEST_ID = 256
 _LARGEST_NUMBER = 2**62
 _MOST_PRODUCERS = 1000
@@ -22,7 +24,7 @@ _MOST_PRODUCERS = 1000
 
 @dataclass(slots=True)
 class _Account:
-    """Of one model in one partition."""
+    """Of one release in one partition."""
 
     first_offset: int
     last_offset: int
@@ -48,11 +50,11 @@ class Accounts:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._accounts: dict[tuple[int, str], _Account] = {}
+        self._accounts: dict[tuple[int, Tags], _Account] = {}
 
     def unreadable(self, partition: int, offset: int) -> None:
         """A message of which nobody knows what it holds."""
-        account = self._of(partition, NO_MODEL, offset, offset)
+        account = self._of(partition, _NOBODY, offset, offset)
         account.messages += 1
         account.messages_unreadable += 1
 
@@ -60,8 +62,8 @@ class Accounts:
         self, partition: int, offset: int, predictions: PredictionBatch, fate: Fate
     ) -> None:
         """A message of predictions, all of which had one fate."""
-        model, rows, producer = predictions.tags.model, predictions.rows, predictions.producer
-        account = self._of(partition, model, offset, offset)
+        rows, producer = predictions.rows, predictions.producer
+        account = self._of(partition, predictions.tags, offset, offset)
         account.messages += 1
         account.rows_received += rows
         account.fates[fate] = account.fates.get(fate, 0) + rows
@@ -76,14 +78,15 @@ class Accounts:
     def refused(self, delta: Record, fate: Fate) -> None:
         """A delta profile that no window takes: predictions that were profiled, and no more."""
         source = delta["source"]
-        account = self._of(
-            source["partition"], delta["model"], source["first_offset"], source["last_offset"]
-        )
+        tags = Tags(*(delta[name] for name in _TAGS))
+        account = self._of(source["partition"], tags, source["first_offset"], source["last_offset"])
         account.fates[fate] = account.fates.get(fate, 0) + delta["rows"]
 
     def records(self) -> Iterator[Record]:
-        """One for each partition and model, in order; more where the producers are very many."""
-        for (partition, model), account in sorted(self._accounts.items()):
+        """One for each partition and release, in order; more where the producers are very many."""
+        for (partition, tags), account in sorted(
+            self._accounts.items(), key=lambda item: (item[0][0], astuple(item[0][1]))
+        ):
             producers = [
                 {
                     "id": name,
@@ -93,11 +96,11 @@ class Accounts:
                     "dropped": account.dropped[name],
                 }
                 for name, runs in account.runs.items()
-                for run in joined(runs)
+                for run in joined(runs) or [max(runs)]
             ]
             record: Record = {
                 "service": self._service,
-                "model": model,
+                **{name: getattr(tags, name) for name in _TAGS},
                 "partition": partition,
                 "first_offset": account.first_offset,
                 "last_offset": account.last_offset,
@@ -112,8 +115,8 @@ class Accounts:
             for start in range(_MOST_PRODUCERS, len(producers), _MOST_PRODUCERS):
                 yield record | {"producers": producers[start : start + _MOST_PRODUCERS]}
 
-    def _of(self, partition: int, model: str, first: int, last: int) -> _Account:
-        account = self._accounts.setdefault((partition, model), _Account(first, last))
+    def _of(self, partition: int, tags: Tags, first: int, last: int) -> _Account:
+        account = self._accounts.setdefault((partition, tags), _Account(first, last))
         account.cover(first, last)
         return account
 

@@ -95,5 +95,4 @@ def dead_letter(
 def account_messages(accounts: Accounts, topics: Topics) -> Iterator[Outgoing]:
     """The accounts of a micro-batch, to go with its other outputs."""
     for record in accounts.records():
-        key = str(record["partition"]).encode()
-        yield Outgoing(topics.accounts, key, encode("account", record))
+        yield Outgoing(topics.accounts, record["model"].encode(), encode("account", record))

@@ -11,7 +11,7 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("profiler", "monitor", "alerting", "deadletters")
+STATEFUL = ("profiler", "monitor", "auditor", "alerting", "deadletters")
 """Who remembers something, in a compacted topic partitioned like the input."""
 
 _TIMEOUT = 30.0
@@ -92,10 +92,9 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         topics.profiles,
         topics.statistics,
         topics.alerts,
-        topics.accounts,
     )
     # Arrival is the broker's to say: event times are held against it and duplicates forgotten by
-    # it, and a producer's own clock would vouch for itself.
+    # it, and a producer's own clock would vouch for itself. Accounts are put into windows by it.
     arrived = {"message.timestamp.type": "LogAppendTime"}
     # A state is read whole at a start, so it has to stay short. Compaction works on closed segments
     # only, and leaves deletions there for a day if nothing else is said.
@@ -105,6 +104,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
     }
     return [
         topic(topics.predictions, stream.partitions, arrived),
+        topic(topics.accounts, stream.partitions, arrived),
         *(topic(name, stream.partitions, {}) for name in plain),
         topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),

@@ -19,12 +19,14 @@ class Progress:
         heard: when each of these last brought something, on this process's clock.
         watermark: no window that ends at or before it is expected to get more.
         forgotten: end of the last base window that is no longer kept.
+        ahead: by how much event time had gone on with the clock before a restart.
     """
 
     newest: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
     watermark: int = UNKNOWN
     forgotten: int = UNKNOWN
+    ahead: int = 0
 
     def hear(self, source: Record, now: int) -> None:
         """Take note of where a delta profile came from, `source` of the `profile` contract.
@@ -36,6 +38,7 @@ class Progress:
         event_time = min(source["max_event_time"], source["max_arrival"])
         self.newest[partition] = max(self.newest.get(partition, UNKNOWN), event_time)
         self.heard[partition] = now
+        self.ahead = 0
 
     def advance(self, now: int, *, out_of_orderness: int, idle_after: int) -> bool:
         """Move the watermark on; False when it stays. It never goes back."""
@@ -57,7 +60,7 @@ class Progress:
             return None
         quiet = now - max(self.heard.values())
         # In steps: each is written to the state, and a quiet night has many looks at the clock.
-        return max(self.newest.values()) + quiet // idle_after * idle_after
+        return max(self.newest.values()) + self.ahead + quiet // idle_after * idle_after
 
     def to_json(self) -> Record:
         return {
@@ -69,4 +72,6 @@ class Progress:
     @classmethod
     def from_json(cls, state: Record, now: int) -> Self:
         newest = dict(state["newest"])
-        return cls(newest, dict.fromkeys(newest, now), state["watermark"], state["forgotten"])
+        ahead = max(0, state["watermark"] - max(newest.values(), default=0))
+        heard = dict.fromkeys(newest, now)
+        return cls(newest, heard, state["watermark"], state["forgotten"], ahead)

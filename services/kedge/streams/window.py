@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from kedge.contracts import Record
-from kedge.profile import Profile, Together
+from kedge.profile import Operations, Profile, Together
 
 
 class Stream(NamedTuple):
@@ -68,6 +68,7 @@ class Window:
             "sums": [sums.tolist() for sums in profile.sums],
             "together": profile.together.to_record(),
             "lost": profile.lost,
+            "operations": profile.operations.to_record(),
         }
 
     @classmethod
@@ -80,6 +81,7 @@ class Window:
             tuple(np.array(sums, np.int64) for sums in state["sums"]),
             Together.from_record(state["together"]),
             state["lost"],
+            Operations.from_record(state["operations"]),
         )
         return cls(
             state["end"],

@@ -7,11 +7,14 @@ keys and values, so it lives in a compacted topic.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kedge.contracts import Record
 from kedge.profile import Profile
+from kedge.statistics import Traffic
 from kedge.streams.longer import LongerWindows
+from kedge.streams.silence import Silence
 from kedge.streams.watermark import Progress
 from kedge.streams.window import Stream, Window, WindowKey, as_bytes
 
@@ -31,21 +34,29 @@ class Windows:
         idle_after: how long a partition without news holds the watermark.
         longer: lengths of the longer windows.
         slide: one of each length ends with every so much of event time.
+        silence: how long after the last event windows without any are published.
+        history: for how long before a window `traffic` tells of others.
+        empty: the profile of no predictions for a window of this key.
     """
 
     def __init__(
         self,
         *,
+        empty: Callable[[WindowKey], Profile],
         out_of_orderness: int,
         allowed_lateness: int,
         idle_after: int,
         longer: Sequence[int] = (),
         slide: int = 1,
+        silence: int = 0,
+        history: int = 0,
     ) -> None:
         self._out_of_orderness = out_of_orderness
         self._allowed_lateness = allowed_lateness
         self._idle_after = idle_after
         self._longer = LongerWindows(longer, slide)
+        self._silence = Silence(silence, empty)
+        self._history = history
         self._windows: dict[Stream, dict[WindowKey, Window]] = {}
         self._progress: dict[Stream, Progress] = {}
         self._touched_windows: set[WindowKey] = set()
@@ -75,8 +86,14 @@ class Windows:
         windows = self._windows.setdefault(stream, {})
         window = windows.get(key)
         if window is None:
+            # What was published without rows is published again.
+            revision = 0 if key in self._silence.told(stream) else -1
             windows[key] = Window(
-                delta["window_end"], delta["model_version"], delta["code_version"], profile
+                delta["window_end"],
+                delta["model_version"],
+                delta["code_version"],
+                profile,
+                revision,
             )
         else:
             window.profile = window.profile + profile
@@ -115,11 +132,12 @@ class Windows:
             window.revision += 1
             window.changed = False
         self._touched_windows.update(changed)
+        silent = self._silence.passed(stream, changed, before, watermark)
         longer = self._longer.publish(
             stream, windows, changed, (before, watermark), progress.forgotten
         )
         return sorted(
-            [*changed.items(), *longer],
+            [*changed.items(), *longer, *silent],
             key=lambda item: (item[1].end, -item[0].start, item[0].release),
         )
 
@@ -129,13 +147,34 @@ class Windows:
         unneeded = [
             key
             for key, window in windows.items()
-            if window.end <= final and key.start + self._longer.longest <= final
+            if window.end <= final and key.start + max(self._longer.longest, self._history) <= final
         ]
         for key in unneeded:
             progress.forgotten = max(progress.forgotten, windows.pop(key).end)
             self._touched_progress.add(stream)
         self._touched_windows.update(unneeded)
         self._longer.forget(stream, final)
+        self._silence.forget(stream, final, self._history)
+
+    def traffic(self, key: WindowKey, window: Window) -> Traffic:
+        """The rows of all releases in a window that `close` gives, and in those before it.
+
+        They are those that were known when the window was published.
+        """
+        bases = self._windows.get(key.stream, {})
+        silent = self._silence.told(key.stream)
+        rows = sum(
+            base.profile.rows
+            for where, base in bases.items()
+            if key.start <= where.start and base.end <= window.end
+        )
+        if bases.get(key) is not window and silent.get(key) != window.end:
+            return Traffic(rows, None)
+        before = Counter(dict.fromkeys((where.start for where in silent), 0))
+        for where, base in bases.items():
+            before[where.start] += base.profile.rows
+        within = range(key.start - self._history, key.start)
+        return Traffic(rows, tuple(before[start] for start in sorted(before) if start in within))
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
@@ -147,6 +186,8 @@ class Windows:
             yield as_bytes(["longer", *where]), None if state is None else as_bytes(state)
         for stream in sorted(self._touched_progress):
             yield as_bytes(["progress", *stream]), as_bytes(self._progress[stream].to_json())
+        for stream, silence in self._silence.changes():
+            yield as_bytes(["silence", *stream]), as_bytes(silence)
         self._touched_windows.clear()
         self._touched_progress.clear()
 
@@ -164,6 +205,8 @@ class Windows:
                         windows[key] = Window.from_json(known)
                 case ["longer", model, environment, *span]:
                     self._longer.restore(Stream(model, environment), span, known)
+                case ["silence", model, environment] if known is not None:
+                    self._silence.restore(Stream(model, environment), known)
                 case ["progress", model, environment] if known is not None:
                     self._progress[Stream(model, environment)] = Progress.from_json(known, now)
                 case other:

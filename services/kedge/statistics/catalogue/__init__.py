@@ -3,17 +3,27 @@
 A policy may name what stands here, and nothing else; `docs/statistics.md` is made from it.
 """
 
-from kedge.statistics.catalogue import drift, estimates, missing, performance, traffic
+from kedge.statistics.catalogue import (
+    conservation,
+    drift,
+    estimates,
+    latency,
+    missing,
+    performance,
+    traffic,
+)
 from kedge.statistics.catalogue.entry import Entry, as_markdown
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         *traffic.ENTRIES,
+        *latency.ENTRIES,
         *missing.ENTRIES,
         *drift.ENTRIES,
         *performance.ENTRIES,
         *estimates.ENTRIES,
+        *conservation.ENTRIES,
     )
 }
 """By name, in the order in which they are documented."""

@@ -26,6 +26,9 @@ class Entry:
         conventional: thresholds of the field; empty where it has none.
         source: where the formula or the thresholds come from; empty for plain counting.
         segmented: whether a rule may look at a segment of the window alone.
+        kinds: what `kind` of a rule may be: nothing by default, None for any text.
+        clock: which time its windows are of, as in the `statistic` contract.
+        is_count: whether it counts all there is, and so needs no rows to be believed.
     """
 
     name: str
@@ -39,6 +42,9 @@ class Entry:
     conventional: str = ""
     source: str = ""
     segmented: bool = False
+    kinds: tuple[str, ...] | None = ()
+    clock: Literal["event", "broker"] = "event"
+    is_count: bool = False
 
 
 def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
@@ -50,6 +56,7 @@ def as_markdown(entries: Iterable[Entry]) -> Iterator[str]:
         for entry in members:
             of = "feature, output" if entry.of == "column" else "window"
             of += ", segment" if entry.segmented else ""
+            of += " of the broker's clock" if entry.clock == "broker" else ""
             # Magnitudes are no cells.
             formula = entry.formula.replace("|", "\\|")
             cells = (f"`{entry.name}`", of, entry.meaning, formula, entry.unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kedge.profile import KINDS
 from kedge.statistics.catalogue.entry import SHARE, Entry
 
 ENTRIES = (
@@ -14,6 +15,7 @@ ENTRIES = (
         unit=SHARE,
         meaning="Share of rows without a usable value; of one kind with `kind`, else of all kinds.",
         formula="missing / rows",
+        kinds=KINDS,
     ),
     Entry(
         name="missing_increase",
