@@ -533,3 +533,43 @@ def test_what_was_measured_before_a_silence_is_still_evidence():
     assert len(watch.readings("quiet", Subject("rows"))[1]) == WINDOWS_BEFORE + 1
     (back,) = _fold(watch, window(1, 100, increase(0.01), statistic("rows", 1000.0)))
     assert (back.step, back.incident.rule) == ("resolved", "quiet")
+
+
+def _with_evidence(minute, value, evidence):
+    said = statistic("evidence", evidence)
+    # A column's own is not the model's.
+    of_column = statistic("evidence", 1e9, role="feature", column="dep_delay")
+    return window(1, minute, increase(value), said, of_column)
+
+
+@pytest.mark.parametrize(("evidence", "fires"), [(999.0, False), (1001.0, True), (None, False)])
+def test_a_rule_can_ask_for_evidence_beside_the_effect(evidence, fires):
+    watch = _watch(_rule(evidence_above=1000))
+    assert bool(watch.observe(_with_evidence(0, 0.9, evidence))) == fires
+
+
+def test_evidence_may_fall_while_an_incident_goes_on():
+    watch = _watch(_rule(evidence_above=1000))
+    changes = _fold(
+        watch,
+        _with_evidence(0, 0.9, 10.0),
+        _with_evidence(1, 0.9, 2000.0),
+        _with_evidence(2, 0.9, 10.0),
+        _with_evidence(3, 0.0, 10.0),
+    )
+    assert [(c.step, c.trigger.start // MINUTE) for c in changes] == [("fired", 1), ("resolved", 3)]
+
+
+def test_a_rule_on_evidence_is_about_the_model_whatever_its_rows():
+    watch = _watch(Rule(name="changed", statistic="evidence", above=1000))
+    assert watch.observe(_with_evidence(0, 0.0, 10.0)) == []
+    (change,) = watch.observe(window(1, 1, statistic("evidence", 2000.0, rows=3)))
+    assert change.incident.subject == Subject("evidence")
+
+
+def test_a_restart_keeps_the_evidence_of_the_windows():
+    rule = _rule(windows=2, evidence_above=1000)
+    before, after = _watch(rule), _watch(rule)
+    before.observe(_with_evidence(0, 0.9, 2000.0))
+    after.restore({number: data for number, data in before.snapshot().items() if data})
+    assert _steps(after.observe(_with_evidence(1, 0.9, 2000.0))) == [("fired", 1)]

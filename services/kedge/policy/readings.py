@@ -48,6 +48,7 @@ class Reading:
         low: the least that the raw rows could give; None where that is the value.
         high: the most that they could give.
         note: what a reader of the number has to know.
+        evidence: of change, the model's in that window; None where it is not known.
     """
 
     window: Window
@@ -56,12 +57,17 @@ class Reading:
     low: float | None = None
     high: float | None = None
     note: str | None = None
+    evidence: float | None = None
 
     def is_over(self, rule: Rule) -> bool:
         """Whether it is on the wrong side of the rule's threshold, wherever it is in its bounds."""
         low = self.value if self.low is None else self.low
         high = self.value if self.high is None else self.high
         return rule.is_over(low, high)
+
+    def speaks_for(self, rule: Rule) -> bool:
+        """Whether it speaks for an alert: over the threshold, and with evidence enough."""
+        return self.is_over(rule) and rule.is_enough(self.evidence)
 
 
 _Values = tuple[float, int, float | None, float | None, str | None]
@@ -77,12 +83,14 @@ class ReleaseReadings:
         windows: by their start.
         values: for each subject, what a `Reading` has beside its window, by the window's start; a
             value that could not be had is not here.
+        evidence: the model's evidence of change, by the window's start.
     """
 
     model_version: str
     code_version: str
     windows: dict[int, Window] = field(default_factory=dict)
     values: dict[Subject, dict[int, _Values]] = field(default_factory=dict)
+    evidence: dict[int, float] = field(default_factory=dict)
 
     def take(self, record: Record, subjects: Iterable[Subject], most: int) -> bool:
         """Take the values of a window; False when it is older than what is there.
@@ -100,11 +108,14 @@ class ReleaseReadings:
         if known is None and len(self.windows) >= most and window.start < min(self.windows):
             return False
         self.windows[window.start] = window
+        self.evidence.pop(window.start, None)
         wanted = set(subjects)
         for values in self.values.values():
             values.pop(window.start, None)
         for each in record["statistics"]:
             subject = subject_of(each)
+            if subject == _EVIDENCE and each["value"] is not None:
+                self.evidence[window.start] = each["value"]
             if subject in wanted and each["value"] is not None and each["value"] == each["value"]:
                 self.values.setdefault(subject, {})[window.start] = (
                     each["value"],
@@ -119,12 +130,16 @@ class ReleaseReadings:
         self.values = {subject: values for subject, values in self.values.items() if values}
         needed = set(sorted(self.windows)[-most:]).union(*self.values.values())
         self.windows = {start: w for start, w in self.windows.items() if start in needed}
+        self.evidence = {start: e for start, e in self.evidence.items() if start in needed}
         return True
 
     def of(self, subject: Subject) -> list[Reading]:
         """The readings of a subject, oldest window first."""
         values = self.values.get(subject, {})
-        return [Reading(self.windows[start], *values[start]) for start in sorted(values)]
+        return [
+            Reading(self.windows[start], *values[start], self.evidence.get(start))
+            for start in sorted(values)
+        ]
 
     @property
     def newest(self) -> Window:
@@ -139,6 +154,7 @@ class ReleaseReadings:
                 [*subject, [[start, *reading] for start, reading in values.items()]]
                 for subject, values in self.values.items()
             ],
+            "evidence": list(self.evidence.items()),
         }
 
     @classmethod
@@ -151,7 +167,11 @@ class ReleaseReadings:
                 Subject(*subject): {start: tuple(reading) for start, *reading in values}
                 for *subject, values in data["values"]
             },
+            dict(data["evidence"]),
         )
+
+
+_EVIDENCE = Subject("evidence")
 
 
 def subject_of(statistic: Record) -> Subject:
@@ -191,10 +211,10 @@ def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:
 
 
 def stretch(rule: Rule, readings: Sequence[Reading]) -> Sequence[Reading]:
-    """The newest of the readings that are over the threshold, without one between that is not."""
+    """The newest of the readings that the rule fires on, without one between that it does not."""
     length = 0
     for reading in reversed(readings):
-        if not reading.is_over(rule):
+        if not reading.speaks_for(rule):
             break
         length += 1
     return readings[len(readings) - length :]

@@ -38,6 +38,12 @@ class Rule(Part):
     )
     above: float | None = Field(None, description="A value above this is over the threshold.")
     below: float | None = Field(None, description="A value below this is over the threshold.")
+    evidence_above: float | None = Field(
+        None,
+        ge=1,
+        description="Fires only where the model's evidence of change in the same window is above "
+        "this: on average so many windows pass until a false alarm.",
+    )
     window_seconds: float | None = Field(
         None,
         gt=0,
@@ -86,6 +92,8 @@ class Rule(Part):
                     raise refused(narrowing, f"{self.statistic} is about the window, not a column")
         if entry.clock == "broker" and self.window_seconds is not None:
             raise refused("window_seconds", f"{self.statistic} has base windows only")
+        if self.evidence_above is not None and self.statistic == "evidence":
+            raise refused("evidence_above", "the rule is on evidence itself: `above` says it")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
@@ -122,6 +130,12 @@ class Rule(Part):
         """
         return low > self.threshold if self.below is None else high < self.threshold
 
+    def is_enough(self, evidence: float | None) -> bool:
+        """Whether the model's evidence of change is what the rule asks for."""
+        return self.evidence_above is None or (
+            evidence is not None and evidence > self.evidence_above
+        )
+
     def covers(
         self,
         statistic: str,
@@ -133,6 +147,7 @@ class Rule(Part):
         """Whether the rule is about this statistic."""
         return (
             statistic == self.statistic
+            and (column is None or CATALOGUE[statistic].of == "column")
             and kind == self.kind
             and (
                 segment is None

@@ -3,6 +3,7 @@
 from kedge.statistics.catalogue import CATALOGUE, Entry, as_markdown
 from kedge.statistics.conservation import Conservation, conservation_statistics
 from kedge.statistics.distances import chi_squared, hellinger, js_distance, l_infinity, psi
+from kedge.statistics.evidence import Evidence, Season
 from kedge.statistics.operations import WINDOWS_BEFORE, Traffic, operational_statistics
 from kedge.statistics.ordered import Bounds, kolmogorov_smirnov, wasserstein
 from kedge.statistics.statistic import Statistic
@@ -14,6 +15,8 @@ __all__ = [
     "Bounds",
     "Conservation",
     "Entry",
+    "Evidence",
+    "Season",
     "Statistic",
     "Traffic",
     "as_markdown",
