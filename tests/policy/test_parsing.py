@@ -306,6 +306,11 @@ def test_what_can_not_be_read_is_said(tmp_path, name, content, says):
             "`above` says it",
         ),
         (
+            'statistic = "accuracy"\nbelow = 0.5\nevidence_above = 9 # <-- here',
+            "evidence_above",
+            "without evidence",
+        ),
+        (
             'statistic = "psi"\nabove = 1\nevidence_above = 0.5 # <-- here',
             "evidence_above",
             "greater",

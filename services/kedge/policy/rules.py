@@ -94,6 +94,8 @@ class Rule(Part):
             raise refused("window_seconds", f"{self.statistic} has base windows only")
         if self.evidence_above is not None and self.statistic == "evidence":
             raise refused("evidence_above", "the rule is on evidence itself: `above` says it")
+        if self.evidence_above is not None and (entry.segmented or entry.clock == "broker"):
+            raise refused("evidence_above", f"{self.statistic} is published without evidence")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
