@@ -39,7 +39,7 @@ def counts_of(rng, rows, *, shares=None, missing=0.02, unseen=0.0, scale=1.0):
         kinds[index, 7] = rng.binomial(rows - kinds[index, 1], unseen) if name == "city" else 0
         weights = shares if shares is not None and name == "a" else EVEN**scale
         counts.append(rng.multinomial(rows - kinds[index].sum(), weights / weights.sum()))
-    return Profile(rows, 0, tuple(counts), kinds)
+    return Profile(rows, 0, tuple(counts), kinds, (np.empty(0, np.int64),) * len(NAMES))
 
 
 def evidence_of(statistics):

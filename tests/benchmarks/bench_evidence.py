@@ -19,6 +19,7 @@ from kedge.statistics import Evidence
 
 FEATURES, BINS, ALARM = 50, 10, 1000.0
 HOUR = 3_600_000_000
+NO_SUMS = (np.empty(0, np.int64),) * FEATURES
 EVEN = np.full((FEATURES, BINS), 1 / BINS)
 SLOPE = np.linspace(-1, 1, BINS)
 
@@ -45,7 +46,7 @@ def _counts(rng, rows, shares, missing_rates):
 
 def profile(rng, rows, shares, missing_rates=0.02):
     counts, missing = _counts(rng, rows, shares, np.full(FEATURES, missing_rates))
-    return Profile(rows, 0, tuple(counts), missing)
+    return Profile(rows, 0, tuple(counts), missing, NO_SUMS)
 
 
 def varying(rng, shares, phi):
@@ -82,7 +83,7 @@ class Clean:
             found = profile(rng, self.rows, shares)
             if self.kind == "copies":
                 first = found.counts[:1] * FEATURES, np.repeat(found.missing[:1], FEATURES, axis=0)
-                found = Profile(found.rows, 0, *first)
+                found = Profile(found.rows, 0, *first, NO_SUMS)
             yield found
             hour += 1
 
