@@ -30,6 +30,7 @@ from confluent_kafka import (
     Message,
     TopicCollection,
     TopicPartition,
+    Uuid,
 )
 
 from kedge.archive import SCHEMAS, ColumnLedger, Disk, PartitionWriter, prepare
@@ -268,7 +269,7 @@ class _Archiver:
 
         def ask() -> dict[str, str]:
             described = self._admin.describe_topics(wanted, request_timeout=_TIMEOUT)
-            return {name: str(future.result().topic_id) for name, future in described.items()}
+            return {name: _id_text(future.result().topic_id) for name, future in described.items()}
 
         return self._answer(ask)
 
@@ -286,6 +287,11 @@ class _Archiver:
                     ) from error
                 _log.warning("broker_unavailable", error=str(error))
                 self._stop.wait(_LOOK)
+
+
+def _id_text(topic_id: Uuid) -> str:
+    """As Kafka itself writes it. librdkafka's text may have a slash, which no file name can."""
+    return str(topic_id).replace("/", "_").replace("+", "-")
 
 
 def _named(place: _Place) -> dict[str, str | int]:

@@ -15,7 +15,7 @@ from confluent_kafka import TopicCollection, TopicPartition
 from structlog.testing import capture_logs
 
 from kedge.archive import ColumnLedger, Disk, PartitionWriter, connect
-from kedge.archiver import run
+from kedge.archiver import _id_text, run
 from kedge.contracts import Tags, Topics, decode, encode
 from kedge.streams.clients import admin, consumer, producer
 from logged import START, batch, release_event, single
@@ -388,7 +388,7 @@ def test_a_model_of_another_name_and_release_stays_apart(settings, kafka):
 def _topic_id(kafka, topic):
     client = admin(kafka)
     (described,) = client.describe_topics(TopicCollection([topic])).values()
-    return str(described.result(DEADLINE).topic_id)
+    return _id_text(described.result(DEADLINE).topic_id)
 
 
 def test_an_archiver_that_was_overtaken_goes_on_where_the_other_stopped(make_settings, kafka):
