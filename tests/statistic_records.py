@@ -45,6 +45,7 @@ def window(
     environment="production",
     minutes=1,
     clock="event",
+    part="predictions",
 ):
     """The window that starts with this minute; the releases differ in their code only."""
     return {
@@ -57,6 +58,7 @@ def window(
         "window_start": minute * MINUTE,
         "window_end": (minute + minutes) * MINUTE,
         "revision": revision,
+        "part": part,
         "rows": max((s["rows"] for s in statistics), default=0),
         "errors": 0,
         "statistics": list(statistics),

@@ -142,6 +142,7 @@ KINDS = {
                 ("clock", _TEXT),
                 ("window_start", INSTANT),
                 ("window_end", INSTANT),
+                ("part", _TEXT),
                 ("revision", pa.int32()),
                 ("statistic", _TEXT),
                 ("role", _TEXT),

@@ -17,7 +17,7 @@ _VIEWS = {
     "statistics": """
         SELECT * FROM {statistics}
         QUALIFY rank() OVER (
-            PARTITION BY model, release, environment, clock, window_start, window_end
+            PARTITION BY model, release, environment, clock, part, window_start, window_end
             ORDER BY revision DESC, kafka_offset DESC
         ) = 1""",
     "alerts": """
@@ -110,6 +110,8 @@ _COLUMN_COMMENTS = {
     "scored.truth_type": "Null where no outcome came yet; 'null' where it says that there is none",
     "missing.column_name": "The feature or output",
     "missing.kind": "absent, null, nan, empty, imputed or wrong_type",
+    "statistics.part": "What it is of: predictions, or performance for those with an outcome; "
+    "the parts of a window are revised apart",
     "statistics.statistic": "Which one: missing_rate, psi, js_distance, …",
     "statistics.column_name": "Which feature or output it is about; null for the whole window",
     "statistics.kind": "For a missing rate the kind of missing; null for all together",

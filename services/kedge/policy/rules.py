@@ -107,11 +107,12 @@ class Rule(Part):
 
     def pace(self, base_window: int) -> Pace:
         """Which windows it looks at, where a base window has so many microseconds."""
+        entry = CATALOGUE[self.statistic]
         if self.window_seconds is None:
-            return Pace(base_window, base_window, CATALOGUE[self.statistic].clock)
+            return Pace(base_window, base_window, entry.clock, entry.part)
         length = round(self.window_seconds * 1e6)
-        every = self.every_seconds
-        return Pace(length, length if every is None else round(every * 1e6))
+        every = length if self.every_seconds is None else round(self.every_seconds * 1e6)
+        return Pace(length, every, entry.clock, entry.part)
 
     @property
     def threshold(self) -> float:

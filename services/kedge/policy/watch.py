@@ -49,7 +49,8 @@ class Watch:
 
     What comes out depends on nothing but the policy and the order of the records, so it is the
     same however they are split over micro-batches and restarts. Windows of different lengths are
-    never compared: each pace of the rules has readings of its own, and other windows say nothing.
+    never compared, nor are the parts of one: each pace of the rules has readings of its own, and
+    other windows say nothing.
 
     Args:
         policy: what is watched.
@@ -79,7 +80,9 @@ class Watch:
         return [
             change
             for pace in sorted(set(self._paces.values()))
-            if pace.includes(record["window_start"], record["window_end"], record["clock"])
+            if pace.includes(
+                record["window_start"], record["window_end"], record["clock"], record["part"]
+            )
             for change in self._observe(record, pace)
         ]
 

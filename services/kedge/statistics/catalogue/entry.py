@@ -25,6 +25,7 @@ class Entry:
         formula: how it is computed.
         conventional: thresholds of the field; empty where it has none.
         source: where the formula or the thresholds come from; empty for plain counting.
+        part: which part of a window's statistics it is in; see the `statistic` contract.
         segmented: whether a rule may look at a segment of the window alone.
         kinds: what `kind` of a rule may be: nothing by default, None for any text.
         clock: which time its windows are of, as in the `statistic` contract.
@@ -41,6 +42,7 @@ class Entry:
     formula: str
     conventional: str = ""
     source: str = ""
+    part: Literal["predictions", "performance"] = "predictions"
     segmented: bool = False
     kinds: tuple[str, ...] | None = ()
     clock: Literal["event", "broker"] = "event"

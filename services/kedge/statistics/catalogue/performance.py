@@ -32,6 +32,7 @@ def _metric(
         meaning=meaning,
         formula=formula,
         source=source,
+        part="performance",
         segmented=True,
     )
 
