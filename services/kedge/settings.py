@@ -224,6 +224,31 @@ class ArchiveSettings(_Section):
     flush_records: int = Field(50_000, ge=1, description="Most events in one file.")
 
 
+class EvaluatorSettings(_Section):
+    """Outcomes joined with predictions, and performance."""
+
+    horizon: Seconds = Field(
+        604_800.0,
+        description="A prediction is joined if it was made no longer than this before the newest "
+        "outcome of its model.",
+    )
+    patience: Seconds = Field(
+        86_400.0,
+        description="An outcome whose prediction does not come within so many seconds is given up.",
+    )
+    most_waiting: int = Field(
+        250_000,
+        ge=1,
+        description="Most outcomes of a partition that wait for their prediction; 1,000 take "
+        "0.2 MB.",
+    )
+    batch_records: int = Field(20_000, ge=1, description="Most outcomes in one micro-batch.")
+    batch_wait: Seconds = Field(0.5, description="Most seconds to wait for a micro-batch.")
+    publish_every: Seconds = Field(
+        5.0, description="Performance that has changed is published every so many seconds."
+    )
+
+
 class ServingSettings(_Section):
     """The reference inference server."""
 
@@ -262,6 +287,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
+    evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
 
     @field_validator("kafka", mode="before")

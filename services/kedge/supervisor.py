@@ -25,6 +25,8 @@ SERVICES: Mapping[str, str] = {
     "profiler": "kedge.profiler",
     "monitor": "kedge.monitor",
     "auditor": "kedge.auditor",
+    "evaluator": "kedge.evaluator",
+    "assessor": "kedge.assessor",
     "alerting": "kedge.alerting",
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",

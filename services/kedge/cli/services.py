@@ -37,7 +37,10 @@ def up() -> None:
 def run(
     service: Annotated[
         str,
-        typer.Argument(help="registry, profiler, monitor, alerting, webhooks or archiver."),
+        typer.Argument(
+            help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks or "
+            "archiver."
+        ),
     ],
 ) -> None:
     """Run one service until SIGTERM or Ctrl-C.

@@ -17,6 +17,7 @@ NAMES = (
     "prediction_batch",
     "outcome",
     "profile",
+    "performance",
     "statistic",
     "alert",
     "release_event",

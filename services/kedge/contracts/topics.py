@@ -31,6 +31,11 @@ class Topics:
         return f"{self.prefix}.profiles"
 
     @property
+    def performance(self) -> str:
+        """Joined predictions, on their way from the evaluator to the assessor."""
+        return f"{self.prefix}.performance"
+
+    @property
     def statistics(self) -> str:
         return f"{self.prefix}.statistics"
 

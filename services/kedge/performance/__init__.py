@@ -10,7 +10,7 @@ from kedge.performance.metrics import label_coverage, metrics
 from kedge.performance.reconcile import reconcile
 from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
 from kedge.performance.segments import segment_of
-from kedge.performance.task import Task, infer_task
+from kedge.performance.task import Task, compared_output, infer_task
 
 __all__ = [
     "Cbpe",
@@ -19,6 +19,7 @@ __all__ = [
     "ExpectedScores",
     "Scores",
     "Task",
+    "compared_output",
     "errors_of",
     "infer_task",
     "label_coverage",

@@ -117,12 +117,17 @@ def infer_task(
     )
 
 
+def compared_output(reference: Reference) -> str | None:
+    """The output that is compared where nobody says which; None where there is none."""
+    names = [c.spec.name for c in reference.columns if c.spec.role == "output"]
+    return DEFAULT_OUTPUT if DEFAULT_OUTPUT in names else next(iter(names), None)
+
+
 def _output(reference: Reference, name: str | None) -> ReferenceColumn:
     outputs = {c.spec.name: c for c in reference.columns if c.spec.role == "output"}
     if not outputs:
         raise ValueError("the reference has no output, so there is nothing to compare with truth")
-    if name is None:
-        name = DEFAULT_OUTPUT if DEFAULT_OUTPUT in outputs else next(iter(outputs))
+    name = name or compared_output(reference)
     if name not in outputs:
         raise ValueError(f"the reference has no output `{name}`; it has {', '.join(outputs)}")
     return outputs[name]

@@ -11,7 +11,15 @@ from kedge.errors import KedgeError
 from kedge.settings import Settings
 from kedge.streams.clients import LONGEST_LETTER, Options, admin
 
-STATEFUL = ("profiler", "monitor", "auditor", "alerting", "deadletters")
+STATEFUL = (
+    "profiler",
+    "monitor",
+    "auditor",
+    "evaluator",
+    "assessor",
+    "alerting",
+    "deadletters",
+)
 """Who remembers something, in a compacted topic partitioned like the input."""
 
 _TIMEOUT = 30.0
@@ -88,8 +96,8 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         )
 
     plain = (
-        topics.outcomes,
         topics.profiles,
+        topics.performance,
         topics.statistics,
         topics.alerts,
     )
@@ -105,6 +113,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
     return [
         topic(topics.predictions, stream.partitions, arrived),
         topic(topics.accounts, stream.partitions, arrived),
+        topic(topics.outcomes, stream.partitions, arrived),
         *(topic(name, stream.partitions, {}) for name in plain),
         topic(topics.deadletter, stream.partitions, {"max.message.bytes": str(LONGEST_LETTER)}),
         topic(topics.releases, 1, compacted),
