@@ -50,12 +50,13 @@ class Assessor:
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
         self._keep = 2 * micros(settings.evaluator.horizon)
+        self._detector = settings.evaluator.detector
         self._every = micros(settings.evaluator.publish_every)
         self._assessments: dict[int, Assessments] = {}
         self._published = 0
 
     def assigned(self, partition: int) -> None:
-        assessments = Assessments(keep=self._keep)
+        assessments = Assessments(keep=self._keep, detector=self._detector)
         with CommittedLog(self._kafka, self._topics.state("assessor"), partition) as log:
             assessments.restore(log.news())
         self._assessments[partition] = assessments

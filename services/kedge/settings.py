@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -241,6 +241,9 @@ class EvaluatorSettings(_Section):
         ge=1,
         description="Most outcomes of a partition that wait for their prediction; 1,000 take "
         "0.2 MB.",
+    )
+    detector: Literal["adwin", "page_hinkley", "kswin", "ddm", "hddm_a", "hddm_w"] = Field(
+        "adwin", description="Which of river's detectors looks for drift in the error stream."
     )
     batch_records: int = Field(20_000, ge=1, description="Most outcomes in one micro-batch.")
     batch_wait: Seconds = Field(0.5, description="Most seconds to wait for a micro-batch.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from kedge.contracts import Record
+from kedge.evaluation.error_stream import ErrorStream
 from kedge.performance import (
     Scores,
     Task,
@@ -23,7 +24,9 @@ from kedge.performance import (
     scores_from_json,
     scores_of,
 )
+from kedge.performance.concept_drift import DEFAULT_DETECTOR, Detection, concept_drift
 from kedge.profile import Reference
+from kedge.statistics import Statistic
 
 PART = "performance"
 """The part of a window's statistics that this is; see the `statistic` contract."""
@@ -54,6 +57,10 @@ class _Assessment:
         code_version: of the release.
         predictions: in the window, as far as they are archived.
         scores: of those that are joined.
+        errors: rows that the detector of drift was given.
+        rose: how often it found among them that errors have become more.
+        fell: and how often that they have become fewer.
+        undetectable: why it was not given others; empty if it was.
         revision: of the newest publication; -1 before the first.
         changed: whether something came since.
     """
@@ -62,8 +69,18 @@ class _Assessment:
     code_version: str
     predictions: int
     scores: Scores
+    errors: int = 0
+    rose: int = 0
+    fell: int = 0
+    undetectable: str = ""
     revision: int = -1
     changed: bool = True
+
+    def drift(self) -> Statistic:
+        if self.undetectable:
+            return Statistic("concept_drift", None, self.errors, note=self.undetectable)
+        found = [Detection(0, rose) for rose in (True,) * self.rose + (False,) * self.fell]
+        return concept_drift(found, self.errors)
 
     def to_bytes(self) -> bytes:
         parts = {field: getattr(self, field) for field in self.__slots__}
@@ -86,11 +103,13 @@ class Assessments:
 
     Args:
         keep: twice the evaluators' horizon, as one of them may be that far behind another.
+        detector: of drift in the error stream, by name.
     """
 
-    def __init__(self, *, keep: int) -> None:
-        self._keep = keep
+    def __init__(self, *, keep: int, detector: str = DEFAULT_DETECTOR) -> None:
+        self._keep, self._detector = keep, detector
         self._tasks: dict[Release, Task] = {}
+        self._streams: dict[Release, ErrorStream] = {}
         # End of the newest window of each model and environment.
         self._newest: dict[tuple[str, ...], int] = {}
         # Packed: a week of minutes is ten thousand of each release, and few change at a time.
@@ -134,8 +153,9 @@ class Assessments:
         scores: Any = before.scores
         scores = scores + _scores(task, joined, "truths") - _scores(task, joined, "replaced")
         predictions = max(before.predictions, joined["predictions"])
+        after = replace(before, predictions=predictions, scores=scores, changed=True)
         self._newest[release[:2]] = newest
-        self._put(window, replace(before, predictions=predictions, scores=scores, changed=True))
+        self._put(window, self._watched(release, joined, after))
 
     def publish(self) -> Iterator[Record]:
         """What has changed since the last call, as records of the `statistic` contract.
@@ -153,7 +173,8 @@ class Assessments:
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
         for release in self._decided:
-            yield _key(release), _packed(self._tasks[release].to_json())
+            task, errors = self._tasks[release], self._streams[release]
+            yield _key(release), _packed({"task": task.to_json(), "errors": errors.to_json()})
         for window in self._touched:
             name = _key(window.release, window.start, window.end)
             yield name, self._windows.get(window)
@@ -162,11 +183,16 @@ class Assessments:
 
     def restore(self, state: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Take over what `changes` once gave. What was not published then is due again."""
-        for name, data in state:
+        # The newest of each key alone: a detector takes a while to be made again.
+        for name, data in dict(state).items():
             model, environment, number, *span = json.loads(name)
             release = Release(model, environment, number)
             if not span:
-                self._tasks[release] = Task.from_json(_unpacked(data or b""))
+                known = _unpacked(data or b"")
+                task = self._tasks[release] = Task.from_json(known["task"])
+                self._streams[release] = ErrorStream.from_json(
+                    self._detector, task, known["errors"]
+                )
                 continue
             window = Window(span[0], span[1], release)
             if data is None:
@@ -185,9 +211,33 @@ class Assessments:
             truths = [truth for truth in joined["truths"] if truth is not None]
             if not truths:
                 return None
-            self._tasks[release] = infer_task(reference, truths, output=joined["output"])
+            task = infer_task(reference, truths, output=joined["output"])
+            self._tasks[release], self._streams[release] = task, ErrorStream(self._detector, task)
             self._decided[release] = None
         return self._tasks[release]
+
+    def _watched(self, release: Release, joined: Record, window: _Assessment) -> _Assessment:
+        """The window after the detector was given the rows whose truth is their first."""
+        truths, replaced = joined["truths"], joined["replaced"]
+        outputs, first = _where(
+            joined,
+            "truths",
+            (t is not None and r is None for t, r in zip(truths, replaced, strict=True)),
+        )
+        if not first:
+            return window
+        self._decided[release] = None
+        try:
+            errors, found = self._streams[release].update(outputs, first)
+        except ValueError as error:
+            return replace(window, undetectable=str(error))
+        rose = sum(detection.rose for detection in found)
+        return replace(
+            window,
+            errors=window.errors + errors,
+            rose=window.rose + rose,
+            fell=window.fell + len(found) - rose,
+        )
 
     def _put(self, window: Window, assessment: _Assessment) -> None:
         self._windows[window] = assessment.to_bytes()
@@ -204,9 +254,14 @@ class Assessments:
 
 def _scores(task: Task, joined: Record, side: str) -> Scores:
     """Of the rows that have a truth on this side: `truths` or `replaced`."""
-    there = [row for row, truth in enumerate(joined[side]) if truth is not None]
+    return scores_of(task, *_where(joined, side, (truth is not None for truth in joined[side])))
+
+
+def _where(joined: Record, side: str, wanted: Iterable[bool]) -> tuple[list[Any], list[Any]]:
+    """Outputs, and truths of one side, of the rows that are wanted."""
+    rows = [row for row, there in enumerate(wanted) if there]
     outputs, truths = joined["outputs"], joined[side]
-    return scores_of(task, [outputs[row] for row in there], [truths[row] for row in there])
+    return [outputs[row] for row in rows], [truths[row] for row in rows]
 
 
 def _published(window: Window, assessment: _Assessment) -> Record:
@@ -224,7 +279,9 @@ def _published(window: Window, assessment: _Assessment) -> Record:
         "revision": assessment.revision,
         "rows": assessment.predictions,
         "errors": 0,
-        "statistics": [each.to_record() for each in (coverage, *metrics(scores))],
+        "statistics": [
+            each.to_record() for each in (coverage, *metrics(scores), assessment.drift())
+        ],
     }
 
 
