@@ -110,11 +110,13 @@ def test_what_the_state_has_of_a_forgotten_prediction_can_not_be_counted_again()
     truths, name, prediction = _new(entries), name_of("flights", "test", "a"), Prediction(1, 10, 0)
     truths.take(_outcome("a", 20), 0, 20)
     assert len(list(truths.join(name, [prediction]))) == 1
+    list(truths.changes())
+    assert name in entries
     # An outcome of another prediction moves the horizon past this one.
     truths.take(_outcome("b", HORIZON + 11), 1, HORIZON + 11)
     truths.sweep()
-    assert name not in entries
     assert (name, None) in list(truths.changes())
+    assert name not in entries
     truths.take(_outcome("a", 30, truth=False), 2, HORIZON + 12)
     assert list(truths.join(name, [prediction])) == []
 

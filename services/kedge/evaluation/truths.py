@@ -133,7 +133,9 @@ class Truths:
         # Names without a prediction, by the arrival of their outcome, the oldest first.
         self._waiting: dict[bytes, int] = {}
         self._corrected: dict[bytes, _Known] = {}
-        self._touched: dict[bytes, None] = {}
+        # What `changes` will put among the entries, and take from them.
+        self._fresh: dict[bytes, _Known] = {}
+        self._gone: dict[bytes, None] = {}
         self._swept: dict[tuple[str, str], int] = {}
 
     def floors(self) -> Iterator[tuple[str, str, int]]:
@@ -153,19 +155,18 @@ class Truths:
         model, environment, known_at = outcome["model"], outcome["environment"], outcome["known_at"]
         self._pass_time(model, environment, min(known_at, arrived))
         name = name_of(model, environment, outcome["prediction_id"])
-        data = self._entries.get(name)
-        known = None if data is None else _Known.from_bytes(data)
+        known = self._known(name)
         if known is not None and known_at < known.known_at:
             return None
         after = _Known(known_at, offset, arrived, outcome["truth"])
         if known is not None and known.counted:
             self._corrected.setdefault(name, known)
-            after.counted = known.counted
-            self._put(name, after)
+            after.counted = list(known.counted)
+            self._fresh[name] = after
             return None
         self._waiting.pop(name, None)
         self._waiting[name] = arrived
-        self._put(name, after)
+        self._fresh[name] = after
         return name
 
     def join(self, name: bytes, predictions: Iterable[Prediction]) -> Iterator[Joined]:
@@ -175,12 +176,11 @@ class Truths:
             name: of the predictions.
             predictions: any of them, also such as were joined before.
         """
-        data = self._entries.get(name)
-        if data is None:
+        known, found = self._known(name), False
+        if known is None:
             return
         model, environment, _id = json.loads(name)
         floor = self._times[model, environment] - self._horizon
-        known, found = _Known.from_bytes(data), False
         for prediction in predictions:
             if prediction.event_time < floor or any(
                 prediction.release == counted.release for counted in known.counted
@@ -192,12 +192,12 @@ class Truths:
             yield Joined(model, environment, prediction, None, known.truth)
         if found:
             self._waiting.pop(name, None)
-            self._put(name, known)
+            self._fresh[name] = known
 
     def corrections(self) -> Iterator[Joined]:
         """What was counted before and has another truth since the last call."""
         for name, before in self._corrected.items():
-            after = _Known.from_bytes(self._entries[name])
+            after = self._fresh[name]
             if _as_bytes(before.truth) == _as_bytes(after.truth):
                 continue
             model, environment, _id = json.loads(name)
@@ -215,7 +215,8 @@ class Truths:
             name, arrived = next(iter(self._waiting.items()))
             if arrived > now - self._patience and len(self._waiting) <= self._most_waiting:
                 return
-            known = _Known.from_bytes(self._entries[name])
+            known = self._known(name)
+            assert known is not None, "who waits is known"
             del self._waiting[name]
             self._remove(name)
             model, environment, prediction = json.loads(name)
@@ -241,23 +242,32 @@ class Truths:
         for name, data in self._entries.items():
             model, environment, _id = json.loads(name)
             floor = due.get((model, environment))
-            if floor is not None and name not in self._waiting:
-                horizon = _Known.from_bytes(data).horizon()
-                if horizon < floor:
-                    old.append(name)
+            if (
+                floor is not None
+                and name not in self._waiting
+                and name not in self._fresh
+                and _Known.from_bytes(data).horizon() < floor
+            ):
+                old.append(name)
         for name in old:
             self._remove(name)
         self._swept.update({scope: self._times[scope] for scope in due})
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
-        for name in self._touched:
-            yield name, self._entries.get(name)
+        for name in self._gone:
+            if name not in self._fresh:
+                self._entries.pop(name, None)
+                yield name, None
+        for name, known in self._fresh.items():
+            data = self._entries[name] = known.to_bytes()
+            yield name, data
         for scope, time in self._times.items():
             if self._told.get(scope) != time:
                 self._told[scope] = time
                 yield _as_bytes(list(scope)), _as_bytes(time)
-        self._touched.clear()
+        self._gone.clear()
+        self._fresh.clear()
 
     def restore(self, state: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Take over what `changes` once gave, in that order."""
@@ -287,13 +297,15 @@ class Truths:
         scope = (model, environment)
         self._times[scope] = max(self._times.get(scope, UNKNOWN), time)
 
-    def _put(self, name: bytes, known: _Known) -> None:
-        self._entries[name] = known.to_bytes()
-        self._touched[name] = None
+    def _known(self, name: bytes) -> _Known | None:
+        if name in self._fresh:
+            return self._fresh[name]
+        data = None if name in self._gone else self._entries.get(name)
+        return None if data is None else _Known.from_bytes(data)
 
     def _remove(self, name: bytes) -> None:
-        del self._entries[name]
-        self._touched[name] = None
+        self._fresh.pop(name, None)
+        self._gone[name] = None
 
 
 def _as_bytes(value: Any) -> bytes:
