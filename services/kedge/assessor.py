@@ -37,9 +37,9 @@ def run(settings: Settings, stop: Event) -> None:
 class _RefusedError(Exception):
     """The joined predictions can't be added to a window."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, rows: int = 0) -> None:
         super().__init__(detail)
-        self.reason = reason
+        self.reason, self.rows = reason, rows
 
 
 class Assessor:
@@ -89,7 +89,9 @@ class Assessor:
             try:
                 self._add(message)
             except _RefusedError as error:
-                yield dead_letter(self._topics, "assessor", message, error.reason, str(error))
+                yield dead_letter(
+                    self._topics, "assessor", message, error.reason, str(error), rows=error.rows
+                )
         yield from self.idle(time.time_ns() // 1000)
 
     def _add(self, message: Incoming) -> None:
@@ -102,10 +104,10 @@ class Assessor:
             detail = (
                 f"release {joined['release']} of model `{joined['model']}` is not in the registry"
             )
-            raise _RefusedError("unknown_release", detail)
+            raise _RefusedError("unknown_release", detail, len(joined["truths"]))
         try:
             self._assessments[message.partition].add(joined, known.reference)
         except TooLateError as error:
-            raise _RefusedError("too_late", str(error)) from error
+            raise _RefusedError("too_late", str(error), len(joined["truths"])) from error
         except ValueError as error:
-            raise _RefusedError("incomparable", str(error)) from error
+            raise _RefusedError("incomparable", str(error), len(joined["truths"])) from error

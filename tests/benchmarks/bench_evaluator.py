@@ -119,6 +119,7 @@ def _measured(settings: Settings, asked: argparse.Namespace) -> dict[str, float]
         _note(peaks, processes)
         time.sleep(_LOOK)
     scored_after = time.monotonic() - begun
+    worked = {name: _cpu_seconds(process) for name, process in processes.items()}
     for process in processes.values():
         process.terminate()
         process.wait()
@@ -128,6 +129,7 @@ def _measured(settings: Settings, asked: argparse.Namespace) -> dict[str, float]
         "seconds_joined": round(joined_after, 2),
         "seconds_scored": round(scored_after, 2),
         "outcomes_per_second_joined": round(known / joined_after),
+        **{f"{name}_cpu_seconds": seconds for name, seconds in worked.items()},
         **{f"{name}_peak_mib": round(peak / 1024) for name, peak in peaks.items()},
     }
 
@@ -140,6 +142,12 @@ def _start(settings: Settings, name: str) -> subprocess.Popen[bytes]:
     }
     command = [sys.executable, "-m", "kedge", "run", name]
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Of a process since it started, its start included."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _note(peaks: dict[str, int], processes: dict[str, subprocess.Popen[bytes]]) -> None:

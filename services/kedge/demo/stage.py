@@ -82,6 +82,8 @@ def _variables(home: Path, policy: Path, secret: str, port: int) -> dict[str, st
         # Event time is fast here: partitions that are read a little apart are days apart.
         "KEDGE_STREAM__OUT_OF_ORDERNESS": "3600",
         "KEDGE_STREAM__ALLOWED_LATENESS": str(4 * WINDOW),
+        # A year passes in minutes: no truth is to be beyond the horizon.
+        "KEDGE_EVALUATOR__HORIZON": str(400 * 86_400),
         "KEDGE_ALERTING__POLICY": str(policy.absolute()),
         "KEDGE_ALERTING__WEBHOOK_SECRET": secret,
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",

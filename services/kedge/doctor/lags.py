@@ -53,6 +53,8 @@ def _services(client: AdminClient, topics: Topics) -> Iterator[tuple[str, list[s
     yield "profiler", [topics.predictions]
     yield "monitor", [topics.profiles]
     yield "auditor", [topics.accounts]
+    yield "evaluator", [topics.outcomes]
+    yield "assessor", [topics.performance]
     yield "alerting", [topics.statistics]
     yield "archiver", [getattr(topics, dataset) for dataset in SCHEMAS]
     endpoints = f"{topics.prefix}.webhooks."
