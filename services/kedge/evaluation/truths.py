@@ -308,5 +308,9 @@ class Truths:
         self._gone[name] = None
 
 
+# `json.dumps` makes an encoder for every call that wants other separators.
+_encoder = json.JSONEncoder(separators=(",", ":"))
+
+
 def _as_bytes(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encoder.encode(value).encode()
