@@ -49,14 +49,20 @@ class Assessor:
         self, releases: Releases, topics: Topics, settings: Settings, kafka: Options
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
-        self._keep = 2 * micros(settings.evaluator.horizon)
-        self._detector = settings.evaluator.detector
+        self._settings = settings
         self._every = micros(settings.evaluator.publish_every)
         self._assessments: dict[int, Assessments] = {}
         self._published = 0
 
     def assigned(self, partition: int) -> None:
-        assessments = Assessments(keep=self._keep, detector=self._detector)
+        stream, evaluator = self._settings.stream, self._settings.evaluator
+        longer = [micros(length) for length in stream.longer_windows]
+        assessments = Assessments(
+            base=micros(stream.window),
+            longer=longer,
+            keep=2 * micros(evaluator.horizon) + max(longer, default=0),
+            detector=evaluator.detector,
+        )
         with CommittedLog(self._kafka, self._topics.state("assessor"), partition) as log:
             assessments.restore(log.news())
         self._assessments[partition] = assessments

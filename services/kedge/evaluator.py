@@ -80,7 +80,8 @@ class Evaluator:
         # Partitions whose truths have to be held against all that is on the shelf.
         self._restored: set[int] = set()
         self._predictions: dict[BaseWindow, int] = {}
-        self._told: dict[BaseWindow, int] = {}
+        # Windows with predictions that nobody was told of.
+        self._untold: set[BaseWindow] = set()
         self._forgotten = UNKNOWN
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ class Evaluator:
         self._truths[partition] = truths
         self._restored.add(partition)
         # What was told last may not have been committed.
-        self._told = dict.fromkeys(self._told, -1)
+        self._untold.update(self._predictions)
 
     def revoked(self, partition: int) -> None:
         if self._truths.pop(partition, None) is not None:
@@ -170,9 +171,9 @@ class Evaluator:
         self._forgotten = floor
         self._shelf.forget(floor)
         self._archived.forget(floors)
-        for counts in (self._predictions, self._told):
-            for window in [each for each in counts if each.start + self._window <= floor]:
-                del counts[window]
+        for window in [w for w in self._predictions if w.start + self._window <= floor]:
+            del self._predictions[window]
+            self._untold.discard(window)
 
     def _outputs(self, wanted: Iterable[tuple[Truths, bytes]], now: int) -> Iterator[Outgoing]:
         yield from self._messages(list(self._joined(wanted)))
@@ -205,16 +206,18 @@ class Evaluator:
         start = event_time // self._window * self._window
         window = BaseWindow(model, environment, release, start)
         self._predictions[window] = self._predictions.get(window, 0) + 1
+        self._untold.add(window)
 
     def _messages(self, joined: list[Joined]) -> Iterator[Outgoing]:
         for window, rows in by_window(joined, self._window):
-            self._told[window] = self._predictions.get(window, 0)
+            self._untold.discard(window)
             yield self._message(window, rows)
-        for window, told in self._told.items():
-            # Predictions that were archived late change what share of the window is known.
-            if self._predictions.get(window, 0) != told:
-                self._told[window] = self._predictions[window]
+        # Of the others, how many there are is what the share of known truths is of. While a backlog
+        # is read, that would be told again with every file.
+        if self._caught_up:
+            for window in sorted(self._untold):
                 yield self._message(window, ())
+            self._untold.clear()
 
     def _message(self, window: BaseWindow, rows: Iterable[Joined]) -> Outgoing:
         known = self._releases.release(window.model, window.release)

@@ -41,7 +41,7 @@ def _values(record):
 
 
 def _new():
-    return Assessments(keep=100 * MINUTE)
+    return Assessments(base=MINUTE, keep=100 * MINUTE)
 
 
 ROWS = st.lists(
@@ -94,6 +94,52 @@ def test_each_publication_is_a_revision_and_only_of_what_has_changed():
     assert (record["window_start"], record["revision"], record["rows"]) == (MINUTE, 1, 200)
     assert _values(record)["label_coverage"] == 1 / 200
     assert record["part"] == "performance"
+
+
+def test_before_the_first_truth_of_a_release_the_coverage_is_nought():
+    assessments = _new()
+    assessments.add(_joined([], 0), SHARE)
+    (record,) = assessments.publish()
+    assert _values(record) == {"label_coverage": 0}
+    assessments.add(_joined([(0.9, True, None)], 0), SHARE)
+    (record,) = assessments.publish()
+    assert (_values(record)["label_coverage"], _values(record)["accuracy"]) == (1 / 100, 1)
+
+
+def test_told_again_of_the_same_predictions_nothing_is_published():
+    assessments = _new()
+    assessments.add(_joined([(0.9, True, None)], 0), SHARE)
+    assert len(list(assessments.publish())) == 1
+    assessments.add(_joined([], 0), SHARE)
+    assert list(assessments.publish()) == []
+
+
+@given(ROWS, st.lists(st.booleans(), min_size=30, max_size=30), st.integers(0, 30))
+@hypothesis_settings(max_examples=30)
+def test_a_longer_window_is_the_sum_of_its_base_windows(rows, restarts, named):
+    """Also when its length came into the settings in the middle."""
+    longer, log, newest = (), [], {}
+    assessments = _new()
+    for number, (output, before, after, minute) in enumerate([*rows, rows[0]]):
+        if restarts[number % 30] or number == min(named, len(rows)):
+            longer = (3 * MINUTE,) if number >= min(named, len(rows)) else ()
+            log += assessments.changes()
+            assessments = Assessments(base=MINUTE, keep=100 * MINUTE, longer=longer)
+            assessments.restore(log)
+        if number < len(rows):
+            assessments.add(_joined([(output, before, None)], minute), SHARE)
+            assessments.add(_joined([(output, after, before)], minute), SHARE)
+        else:
+            assessments.add(_joined([(0.5, True, None)], minute), SHARE)
+    for record in assessments.publish():
+        newest[record["window_end"] - record["window_start"]] = record
+    record = newest[3 * MINUTE]
+    outputs = np.array([*(row[0] for row in rows), 0.5])
+    truths = np.array([*(row[2] for row in rows), True])
+    assert _values(record)["accuracy"] == pytest.approx(accuracy_score(truths, outputs >= 0.5))
+    minutes = len({row[3] for row in rows})
+    assert record["rows"] == 100 * minutes
+    assert _values(record)["label_coverage"] == pytest.approx(len(truths) / (100 * minutes))
 
 
 def test_a_withdrawn_truth_counts_nowhere():
@@ -174,7 +220,7 @@ def test_errors_of_a_regression_are_measured_by_what_is_usual():
 
 
 def test_a_detector_that_takes_no_such_errors_says_so():
-    assessments = Assessments(keep=100 * MINUTE, detector="ddm")
+    assessments = Assessments(base=MINUTE, keep=100 * MINUTE, detector="ddm")
     rows = [(50.0, float(truth), None) for truth in range(100)]
     assessments.add(_joined([*rows, (50.0, 1e6, None)]), WIDE)
     (record,) = assessments.publish()

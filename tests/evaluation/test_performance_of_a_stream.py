@@ -130,13 +130,13 @@ def _published(settings):
             newest[key] = record
     return {
         key: {each["name"]: each["value"] for each in record["statistics"]}
-        | {"rows": max(each["rows"] for each in record["statistics"][1:])}
+        | {"rows": max((each["rows"] for each in record["statistics"][1:]), default=0)}
         for key, record in newest.items()
     }
 
 
 def _coverage(joined):
-    return {key: len(truths) / len(all_) for key, (_s, truths, all_) in joined.items() if truths}
+    return {key: len(truths) / len(all_) for key, (_s, truths, all_) in joined.items()}
 
 
 def _await(settings, joined, *, also=bool):

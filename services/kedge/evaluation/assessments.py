@@ -7,89 +7,16 @@ out as keys and values, so it lives in a compacted topic.
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from kedge.contracts import Record
+from kedge.evaluation.assessment import Assessment, Release, Window, packed, unpacked
 from kedge.evaluation.error_stream import ErrorStream
-from kedge.performance import (
-    Scores,
-    Task,
-    infer_task,
-    label_coverage,
-    metrics,
-    no_scores,
-    scores_from_json,
-    scores_of,
-)
-from kedge.performance.concept_drift import DEFAULT_DETECTOR, Detection, concept_drift
+from kedge.performance import Scores, Task, infer_task, scores_of
+from kedge.performance.concept_drift import DEFAULT_DETECTOR
 from kedge.profile import Reference
-from kedge.statistics import Statistic
-
-PART = "performance"
-"""The part of a window's statistics that this is; see the `statistic` contract."""
-
-
-class Release(NamedTuple):
-    """One release in one environment."""
-
-    model: str
-    environment: str
-    number: int
-
-
-class Window(NamedTuple):
-    """One base window of one release."""
-
-    start: int
-    end: int
-    release: Release
-
-
-@dataclass(frozen=True, slots=True)
-class _Assessment:
-    """What is known of a window.
-
-    Attributes:
-        model_version: of the release.
-        code_version: of the release.
-        predictions: in the window, as far as they are archived.
-        scores: of those that are joined.
-        errors: rows that the detector of drift was given.
-        rose: how often it found among them that errors have become more.
-        fell: and how often that they have become fewer.
-        undetectable: why it was not given others; empty if it was.
-        revision: of the newest publication; -1 before the first.
-        changed: whether something came since.
-    """
-
-    model_version: str
-    code_version: str
-    predictions: int
-    scores: Scores
-    errors: int = 0
-    rose: int = 0
-    fell: int = 0
-    undetectable: str = ""
-    revision: int = -1
-    changed: bool = True
-
-    def drift(self) -> Statistic:
-        if self.undetectable:
-            return Statistic("concept_drift", None, self.errors, note=self.undetectable)
-        found = [Detection(0, rose) for rose in (True,) * self.rose + (False,) * self.fell]
-        return concept_drift(found, self.errors)
-
-    def to_bytes(self) -> bytes:
-        parts = {field: getattr(self, field) for field in self.__slots__}
-        return _packed(parts | {"scores": self.scores.to_json()})
-
-    @classmethod
-    def from_bytes(cls, task: Task, data: bytes) -> Self:
-        parts = _unpacked(data)
-        return cls(**parts | {"scores": scores_from_json(task, parts["scores"])})
 
 
 class TooLateError(Exception):
@@ -99,15 +26,29 @@ class TooLateError(Exception):
 class Assessments:
     """Windows of the models of one partition. All times are in microseconds.
 
-    A window is kept until the newest one of its model and environment is `keep` past its end.
+    Longer windows follow each other without overlapping: each message changes one of each length.
+    Scores can be added and taken out without rounding, so a longer window is what its messages add
+    up to, like any other. One that is new is the sum of the base windows that are there.
 
     Args:
-        keep: twice the evaluators' horizon, as one of them may be that far behind another.
+        base: length of a base window.
+        longer: lengths of the longer windows.
+        keep: a window is kept until the newest of its model and environment is so far past its
+            end: twice the evaluators' horizon, as one may be that far behind another, and the
+            longest window.
         detector: of drift in the error stream, by name.
     """
 
-    def __init__(self, *, keep: int, detector: str = DEFAULT_DETECTOR) -> None:
-        self._keep, self._detector = keep, detector
+    def __init__(
+        self,
+        *,
+        base: int,
+        keep: int,
+        longer: Sequence[int] = (),
+        detector: str = DEFAULT_DETECTOR,
+    ) -> None:
+        self._base, self._longer, self._keep = base, longer, keep
+        self._detector = detector
         self._tasks: dict[Release, Task] = {}
         self._streams: dict[Release, ErrorStream] = {}
         # End of the newest window of each model and environment.
@@ -119,7 +60,7 @@ class Assessments:
         self._decided: dict[Release, None] = {}
 
     def add(self, joined: Record, reference: Reference) -> None:
-        """Add joined predictions to their window.
+        """Add joined predictions to their windows.
 
         What a release's outputs are compared as is decided by its first truths, and stays.
 
@@ -140,41 +81,60 @@ class Assessments:
                 f"is kept for more than {self._keep} microseconds"
             )
         task = self._task(release, joined, reference)
-        data = self._windows.get(window)
-        if task is None or (data is None and not joined["truths"]):
+        empty = Assessment(joined["model_version"], joined["code_version"])
+        before = self._of(window) or empty
+        more = max(0, joined["predictions"] - before.predictions)
+        if not more and not joined["truths"]:
             return
-        if data is None:
-            before = _Assessment(
-                joined["model_version"], joined["code_version"], 0, no_scores(task)
-            )
-        else:
-            before = _Assessment.from_bytes(task, data)
-        # All of one task, and so of one type, which the union of types can't say.
-        scores: Any = before.scores
-        scores = scores + _scores(task, joined, "truths") - _scores(task, joined, "replaced")
-        predictions = max(before.predictions, joined["predictions"])
-        after = replace(before, predictions=predictions, scores=scores, changed=True)
+        change = replace(empty, predictions=more)
+        if task is not None:
+            change = self._watched(release, joined, replace(change, scores=_change(task, joined)))
         self._newest[release[:2]] = newest
-        self._put(window, self._watched(release, joined, after))
+        self._put(window, before.plus(change))
+        for length in self._longer:
+            self._add_to_longer(window, length, change)
+
+    def _add_to_longer(self, window: Window, length: int, change: Assessment) -> None:
+        start = window.start // length * length
+        longer = Window(start, start + length, window.release)
+        known = self._of(longer)
+        if known is not None:
+            self._put(longer, known.plus(change))
+            return
+        for part in list(self._windows):
+            if (
+                part.release == window.release
+                and part.length == self._base
+                and start <= part.start < longer.end
+            ):
+                base = self._of(part)
+                assert base is not None, "it is among the windows"
+                known = replace(base, revision=-1) if known is None else known.plus(base)
+        assert known is not None, "the window itself is one of its parts"
+        self._put(longer, replace(known, changed=True))
 
     def publish(self) -> Iterator[Record]:
         """What has changed since the last call, as records of the `statistic` contract.
 
-        Windows come in the order of time. Those that are no longer kept are forgotten.
+        Windows come in the order of time; of those that end together, the shorter ones first. Those
+        that are no longer kept are forgotten.
         """
-        for window in sorted(self._changed):
-            before = _Assessment.from_bytes(self._tasks[window.release], self._windows[window])
+        for window in sorted(self._changed, key=lambda each: (each.end, -each.start, each.release)):
+            before = self._of(window)
+            assert before is not None, "what has changed is there"
             after = replace(before, revision=before.revision + 1, changed=False)
             self._put(window, after)
-            yield _published(window, after)
+            yield after.published(window)
         self._changed.clear()
-        self._forget()
+        for window in list(self._windows):
+            if window.end <= self._newest[window.release[:2]] - self._keep:
+                self._drop(window)
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
         for release in self._decided:
             task, errors = self._tasks[release], self._streams[release]
-            yield _key(release), _packed({"task": task.to_json(), "errors": errors.to_json()})
+            yield _key(release), packed({"task": task.to_json(), "errors": errors.to_json()})
         for window in self._touched:
             name = _key(window.release, window.start, window.end)
             yield name, self._windows.get(window)
@@ -187,22 +147,23 @@ class Assessments:
         for name, data in dict(state).items():
             model, environment, number, *span = json.loads(name)
             release = Release(model, environment, number)
-            if not span:
-                known = _unpacked(data or b"")
-                task = self._tasks[release] = Task.from_json(known["task"])
-                self._streams[release] = ErrorStream.from_json(
-                    self._detector, task, known["errors"]
-                )
-                continue
-            window = Window(span[0], span[1], release)
             if data is None:
-                self._windows.pop(window, None)
-            else:
-                self._windows[window] = data
-        for window, data in self._windows.items():
-            scope = window.release[:2]
-            self._newest[scope] = max(window.end, self._newest.get(scope, window.end))
-            if _unpacked(data)["changed"]:
+                continue
+            if span:
+                self._windows[Window(span[0], span[1], release)] = data
+                continue
+            known = unpacked(data)
+            task = self._tasks[release] = Task.from_json(known["task"])
+            self._streams[release] = ErrorStream.from_json(self._detector, task, known["errors"])
+        for window, data in list(self._windows.items()):
+            if window.length != self._base and window.length not in self._longer:
+                # Should its length come back, it would lack what came meanwhile.
+                self._drop(window)
+                continue
+            if window.length == self._base:
+                scope = window.release[:2]
+                self._newest[scope] = max(window.end, self._newest.get(scope, window.end))
+            if unpacked(data)["changed"]:
                 self._changed[window] = None
 
     def _task(self, release: Release, joined: Record, reference: Reference) -> Task | None:
@@ -216,45 +177,45 @@ class Assessments:
             self._decided[release] = None
         return self._tasks[release]
 
-    def _watched(self, release: Release, joined: Record, window: _Assessment) -> _Assessment:
-        """The window after the detector was given the rows whose truth is their first."""
-        truths, replaced = joined["truths"], joined["replaced"]
-        outputs, first = _where(
-            joined,
-            "truths",
-            (t is not None and r is None for t, r in zip(truths, replaced, strict=True)),
-        )
-        if not first:
-            return window
+    def _watched(self, release: Release, joined: Record, change: Assessment) -> Assessment:
+        """The change, after the detector was given the rows whose truth is their first."""
+        pairs = zip(joined["truths"], joined["replaced"], strict=True)
+        first = [truth is not None and replaced is None for truth, replaced in pairs]
+        outputs, truths = _where(joined, "truths", first)
+        if not truths:
+            return change
         self._decided[release] = None
         try:
-            errors, found = self._streams[release].update(outputs, first)
+            errors, found = self._streams[release].update(outputs, truths)
         except ValueError as error:
-            return replace(window, undetectable=str(error))
+            return replace(change, undetectable=str(error))
         rose = sum(detection.rose for detection in found)
-        return replace(
-            window,
-            errors=window.errors + errors,
-            rose=window.rose + rose,
-            fell=window.fell + len(found) - rose,
-        )
+        return replace(change, errors=errors, rose=rose, fell=len(found) - rose)
 
-    def _put(self, window: Window, assessment: _Assessment) -> None:
+    def _of(self, window: Window) -> Assessment | None:
+        data = self._windows.get(window)
+        task = self._tasks.get(window.release)
+        return None if data is None else Assessment.from_bytes(task, data)
+
+    def _put(self, window: Window, assessment: Assessment) -> None:
         self._windows[window] = assessment.to_bytes()
         self._touched[window] = None
         if assessment.changed:
             self._changed[window] = None
 
-    def _forget(self) -> None:
-        for window in list(self._windows):
-            if window.end <= self._newest[window.release[:2]] - self._keep:
-                del self._windows[window]
-                self._touched[window] = None
+    def _drop(self, window: Window) -> None:
+        del self._windows[window]
+        self._touched[window] = None
 
 
-def _scores(task: Task, joined: Record, side: str) -> Scores:
-    """Of the rows that have a truth on this side: `truths` or `replaced`."""
-    return scores_of(task, *_where(joined, side, (truth is not None for truth in joined[side])))
+def _change(task: Task, joined: Record) -> Scores:
+    """What the message adds to the scores of its window."""
+    came, went = (
+        scores_of(task, *_where(joined, side, (truth is not None for truth in joined[side])))
+        for side in ("truths", "replaced")
+    )
+    change: Any = came
+    return change - went  # type: ignore[no-any-return]  # of one task, so of one type
 
 
 def _where(joined: Record, side: str, wanted: Iterable[bool]) -> tuple[list[Any], list[Any]]:
@@ -264,34 +225,5 @@ def _where(joined: Record, side: str, wanted: Iterable[bool]) -> tuple[list[Any]
     return [outputs[row] for row in rows], [truths[row] for row in rows]
 
 
-def _published(window: Window, assessment: _Assessment) -> Record:
-    scores = assessment.scores
-    coverage = label_coverage(scores.rows + scores.unusable, assessment.predictions)
-    return {
-        "model": window.release.model,
-        "model_version": assessment.model_version,
-        "code_version": assessment.code_version,
-        "release": window.release.number,
-        "environment": window.release.environment,
-        "window_start": window.start,
-        "window_end": window.end,
-        "part": PART,
-        "revision": assessment.revision,
-        "rows": assessment.predictions,
-        "errors": 0,
-        "statistics": [
-            each.to_record() for each in (coverage, *metrics(scores), assessment.drift())
-        ],
-    }
-
-
 def _key(release: Release, *span: int) -> bytes:
     return json.dumps([*release, *span], separators=(",", ":")).encode()
-
-
-def _packed(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 1)
-
-
-def _unpacked(data: bytes) -> Any:
-    return json.loads(zlib.decompress(data))
