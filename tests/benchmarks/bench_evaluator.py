@@ -173,7 +173,7 @@ def _scored(settings: Settings) -> int:
         with CommittedLog(settings.kafka, topic, partition) as log:
             for _key, value in log.news():
                 record = decode(value, "statistic")[1]
-                rows = max((each["rows"] for each in record["statistics"][1:]), default=0)
+                rows = sum(each["rows"] for each in record["statistics"][1:2])
                 start = record["window_start"]
                 newest[start] = max(newest.get(start, (-1, 0)), (record["revision"], rows))
     return sum(rows for _revision, rows in newest.values())

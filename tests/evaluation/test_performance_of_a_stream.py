@@ -130,7 +130,7 @@ def _published(settings):
             newest[key] = record
     return {
         key: {each["name"]: each["value"] for each in record["statistics"]}
-        | {"rows": max((each["rows"] for each in record["statistics"][1:]), default=0)}
+        | {"rows": sum(each["rows"] for each in record["statistics"][1:2])}
         for key, record in newest.items()
     }
 
@@ -305,7 +305,7 @@ def test_an_outcome_of_no_prediction_becomes_a_dead_letter_that_can_be_replayed(
         _check_binary(_await(settings, joined), joined)
 
 
-def _start(settings, *services):
+def _start(settings, service, instance="one"):
     environment = os.environ | {
         "KEDGE_HOME": str(settings.home),
         "KEDGE_TOPIC_PREFIX": settings.topic_prefix,
@@ -316,47 +316,76 @@ def _start(settings, *services):
         "KEDGE_EVALUATOR__BATCH_RECORDS": "50",
         "KEDGE_EVALUATOR__BATCH_WAIT": "0.05",
         "KEDGE_EVALUATOR__PUBLISH_EVERY": "0.2",
-        "KEDGE_STREAM__INSTANCE": "one",
+        "KEDGE_STREAM__INSTANCE": instance,
     }
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "kedge", "run", service],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
-        for service in services
-    ]
+    command = [sys.executable, "-m", "kedge", "run", service]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
 
-def test_killed_in_the_middle_nothing_is_lost_and_nothing_counted_twice(settings):
+def _killed_after(settings, workers, topic, outcomes, seed):
+    """Send outcomes, and kill the workers some time after they have put more on a topic."""
+    before = len(committed(settings.kafka, topic))
+    _send_outcomes(settings, outcomes)
+    processes = [_start(settings, *worker) for worker in workers]
+    try:
+        # However far they have come: some of it is committed, some is under way.
+        eventually(lambda: len(committed(settings.kafka, topic)), lambda now: now > before)
+        time.sleep(float(np.random.default_rng(seed).uniform(0.0, 0.5)))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_evaluators_killed_in_the_middle_lose_nothing_and_count_nothing_twice(settings):
     predictions = _predictions(7, 3000)
     first, second, third = _stories(predictions, 8)
+    joined = _joined(predictions, first + second + third)
     _publish_releases(settings, 1, outputs=[row["outputs"] for row in predictions])
-    rng = np.random.default_rng(9)
-    with running(archiver.run, settings=settings):
-        _send_outcomes(settings, first)
+    with running(archiver.run, assessor.run, settings=settings):
         _send_predictions(settings, predictions)
-        _send_outcomes(settings, second)
-        _send_outcomes(settings, third)
-        joined = _joined(predictions, first + second + third)
-        processes = {}
-        for _round in range(4):
-            for service in ("evaluator", "assessor"):
-                (processes[service],) = _start(settings, service)
-            # However far they have come: some of it is committed, some is under way.
-            eventually(
-                lambda: len(committed(settings.kafka, Topics(settings.topic_prefix).performance)),
-                lambda seen, before=_round: seen > before,
-            )
-            time.sleep(float(rng.uniform(0.0, 0.5)))
-            for process in processes.values():
-                process.kill()
-                process.wait()
-        running_ = _start(settings, "evaluator", "assessor")
-        try:
+        topic = Topics(settings.topic_prefix).performance
+        # The second takes partitions over and gives them back, with all that waits there.
+        workers = [("evaluator", "one"), ("evaluator", "two")]
+        for seed, outcomes in enumerate((first, second, third)):
+            _killed_after(settings, workers, topic, outcomes, seed)
+        with running(evaluator.run, settings=settings):
             published = _await(settings, joined, also=_as_expected(joined))
-        finally:
-            for process in running_:
-                process.terminate()
-                process.wait(PATIENCE)
     _check_binary(published, joined)
+
+
+def test_an_assessor_killed_in_the_middle_loses_nothing_and_counts_nothing_twice(settings):
+    predictions = _predictions(11, 1000)
+    first, second, third = _stories(predictions, 12)
+    joined = _joined(predictions, first + second + third)
+    _publish_releases(settings, 1, outputs=[row["outputs"] for row in predictions])
+    with running(archiver.run, evaluator.run, settings=settings):
+        _send_predictions(settings, predictions)
+        topic = Topics(settings.topic_prefix).statistics
+        for seed, outcomes in enumerate((first + second, third)):
+            _killed_after(settings, [("assessor", "one")], topic, outcomes, seed)
+        with running(assessor.run, settings=settings):
+            published = _await(settings, joined, also=_as_expected(joined))
+    _check_binary(published, joined)
+
+
+def test_a_file_that_can_not_be_read_is_waited_for(settings):
+    predictions = _predictions(10, 200)
+    outcomes = [(row["id"], i % 2 == 0, row["time"] + 5) for i, row in enumerate(predictions)]
+    _publish_releases(settings, 1, outputs=[row["outputs"] for row in predictions])
+    with running(archiver.run, settings=settings):
+        _send_predictions(settings, predictions)
+        archive = connect(settings.archive_path)
+        eventually(
+            lambda: archive.execute("SELECT count(*) FROM predictions").fetchone(),
+            lambda found: found == (len(predictions),),
+        )
+        file, *_others = settings.archive_path.glob("predictions/*/*/*.parquet")
+        whole = file.read_bytes()
+        file.write_bytes(whole[:100])
+        with running(evaluator.run, assessor.run, settings=settings):
+            _send_outcomes(settings, outcomes)
+            time.sleep(1.0)
+            file.write_bytes(whole)
+            joined = _joined(predictions, outcomes)
+            _check_binary(_await(settings, joined), joined)

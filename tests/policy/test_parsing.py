@@ -131,6 +131,13 @@ def _marked(text):
             "rules[0].window_seconds",
             "base windows only",
         ),
+        (
+            HEAD
+            + '[[rules]]\nname = "r"\nstatistic = "accuracy"\nbelow = 0.9\n'
+            + "window_seconds = 120\nevery_seconds = 60 # <-- here",
+            "rules[0].every_seconds",
+            "follow each other",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text, key, says):

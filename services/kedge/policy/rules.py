@@ -103,6 +103,12 @@ class Rule(Part):
                 else f"would leave gaps between windows of {self.window_seconds:g} seconds"
             )
             raise refused("every_seconds", f"{self.every_seconds:g} {says}")
+        overlapping = self.every_seconds not in (None, self.window_seconds)
+        if overlapping and entry.part == "performance":
+            raise refused(
+                "every_seconds",
+                f"windows of {self.statistic} follow each other without overlapping: leave it out",
+            )
         return self
 
     def pace(self, base_window: int) -> Pace:
