@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test simulation chaos check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test simulation chaos bench-decisions check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,12 @@ KEDGE_CHAOS_FAULTS ?= 200
 
 chaos: $(SYNCED) ## 200 faults while predictions flow: nothing lost, nothing twice
 	KEDGE_CHAOS_FAULTS=$(KEDGE_CHAOS_FAULTS) $(RUN) pytest tests/chaos -s $(PYTEST_ARGS)
+
+# A run that was broken goes on where it was. Less of it: `BENCH_ARGS="--windows 10000 --runs 10"`.
+bench-decisions: $(SYNCED) ## How good drift decisions are: false alarms, delays, costs, beside others
+	$(UV) sync --locked --all-extras --group bench
+	PYTHONPATH=tests $(RUN) python -m benchmarks.decisions \
+		--markdown .benchmarks/decisions.md --plot .benchmarks/decisions.svg $(BENCH_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 
