@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--streams", nargs="+", choices=STREAMS, default=list(STREAMS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument(
+        "--kinds", nargs="+", choices=("clean", "fault"), default=["clean", "fault"]
+    )
     parser.add_argument("--markdown", type=Path, help="write the tables there too")
     parser.add_argument("--plot", type=Path, help="an .svg, .png or .pdf to draw")
     asked = parser.parse_args()
@@ -42,7 +45,7 @@ def main() -> None:
     planned = cells(
         asked.streams, asked.methods, windows=asked.windows, runs=asked.runs, seed=asked.seed
     )
-    measure([cell for cell in planned if cell not in results], results, console)
+    measure([cell for cell in planned if cell.kind in asked.kinds and cell not in results], results, console)
     report = Report(results, asked.seed)
     tables = list(report.tables())
     for table in tables:

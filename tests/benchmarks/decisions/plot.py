@@ -51,7 +51,7 @@ def draw(report: Report, path: Path) -> None:
     figure.supxlabel("false alarms per 10,000 clean windows")
     figure.supylabel("windows to the alarm, median")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    figure.legend(handles, labels, loc="outside upper center", ncols=5)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
