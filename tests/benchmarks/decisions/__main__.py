@@ -45,7 +45,11 @@ def main() -> None:
     planned = cells(
         asked.streams, asked.methods, windows=asked.windows, runs=asked.runs, seed=asked.seed
     )
-    measure([cell for cell in planned if cell.kind in asked.kinds and cell not in results], results, console)
+    measure(
+        [cell for cell in planned if cell.kind in asked.kinds and cell not in results],
+        results,
+        console,
+    )
     report = Report(results, asked.seed)
     tables = list(report.tables())
     for table in tables:

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = [
 #   "confluent-kafka", "duckdb", "evidently==0.7.23", "fastavro", "numpy", "pandas<3", "pyarrow",
-#   "river", "scipy",
+#   "rich", "river", "scipy",
 # ]
 # ///
 """Evidently's own preset beside the benchmark's rule, on the same windows.
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
+from rich.console import Console
 
 from benchmarks.decisions.faults import chosen
 from benchmarks.decisions.mixture import Mixture
@@ -31,6 +32,7 @@ WINDOWS = 6
 
 def main() -> None:
     """Print each window's share of drifted columns, and the distances' differences."""
+    console = Console()
     stream = Mixture("parity", past_windows=int(sys.argv[1]) if len(sys.argv) > 1 else 60)
     rng = np.random.default_rng(1)
     past = stream.past(rng)
@@ -50,13 +52,13 @@ def main() -> None:
         gaps.append(np.abs(mine - theirs) * 0.1)
         agreeing += int(((mine >= 1) == (theirs >= 1)).sum())
         share = metrics[""]["value"]["share"]
-        print(f"window {index}: share {(mine >= 1).mean():.2f}, Evidently's {share:.2f}")
+        console.print(f"window {index}: share {(mine >= 1).mean():.2f}, Evidently's {share:.2f}")
     every = np.array(gaps)
     numeric = np.array([column.spec.type == "numeric" for column in past.reference.columns])
     for what, those in (("numbers", every[:, numeric]), ("categories", every[:, ~numeric])):
-        print(f"{what}: distance off by {np.median(those):.4f}, at most {those.max():.4f}")
-    print(f"columns judged alike: {agreeing} of {every.size}")
-    print(f"Evidently: {spent / WINDOWS:.2f} s of processor time a window")
+        console.print(f"{what}: distance off by {np.median(those):.4f}, at most {those.max():.4f}")
+    console.print(f"columns judged alike: {agreeing} of {every.size}")
+    console.print(f"Evidently: {spent / WINDOWS:.2f} s of processor time a window")
 
 
 def _data_set(rows: Rows) -> Dataset:

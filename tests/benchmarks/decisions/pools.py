@@ -8,13 +8,16 @@ noise in the data's own labels.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pyarrow.csv import read_csv
 from river import datasets
 from river.datasets import synth
 
@@ -24,6 +27,8 @@ from kedge.demo.flights import Flights
 
 Rule = Callable[[dict[str, Values]], np.ndarray]
 POOL_ROWS = 20_000
+# The folder `nannyml/datasets/data` of an installed NannyML, which needs an older pandas than ours.
+NANNYML = "NANNYML_DATA"
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,14 @@ def _flights(_concept: str) -> Rows:
     )
 
 
+@cache
+def _car_loans(_concept: str) -> Rows:
+    # Its model is not published, so outputs and outcomes are left out.
+    columns = read_csv(Path(os.environ[NANNYML]) / "synthetic_car_loan_reference.csv")
+    left_out = ("id", "timestamp", "repaid", "y_pred_proba", "y_pred")
+    return _table((row, True) for row in columns.drop(left_out).slice(0, POOL_ROWS).to_pylist())
+
+
 def _sea_rule(features):
     return features["0"] + features["1"] > 8
 
@@ -164,5 +177,6 @@ POOLS: dict[str, Pool] = {
         Pool("phishing", _phishing),
         Pool("segments", _segments),
         Pool("flights", _flights, _flights_rule),
+        *([Pool("car loans", _car_loans)] if NANNYML in os.environ else ()),
     )
 }
