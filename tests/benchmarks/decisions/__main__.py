@@ -14,13 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Shown
 
-from benchmarks.decisions.measure import clean, faulted
+from benchmarks.decisions.measure import PASTS, clean, faulted, reads_rows
 from benchmarks.decisions.methods import METHODS
 from benchmarks.decisions.plan import STREAMS, Cell, cells
 from benchmarks.decisions.report import Report
 from benchmarks.decisions.results import Results
-
-PASTS = 10
 
 
 def main() -> None:
@@ -92,7 +90,6 @@ def measure(missing: list[Cell], results: Results, console: Console) -> None:
                     stream,
                     methods,
                     windows=cell.amount,
-                    pasts=PASTS,
                     seed=cell.seed,
                     tick=tick,
                 )
@@ -112,7 +109,8 @@ def measure(missing: list[Cell], results: Results, console: Console) -> None:
 
 
 def _shared(cell: Cell) -> tuple:
-    return cell.kind, cell.stream, cell.amount, cell.family, cell.size
+    with_rows = reads_rows(METHODS[cell.method])
+    return cell.kind, cell.stream, cell.amount, cell.family, cell.size, with_rows
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import lru_cache
 from typing import ClassVar
 
 from kedge.statistics.evidence import Evidence
@@ -21,23 +22,23 @@ class KedgeEvidence:
     threshold: ClassVar = 1000.0
     stateful: ClassVar = True
 
-    # The past that was learnt last, and what it left: a restart does not learn it again.
-    _learnt: ClassVar[tuple[Past, Evidence] | None] = None
-
     def __init__(self, past: Past) -> None:
-        if KedgeEvidence._learnt is None or KedgeEvidence._learnt[0] is not past:
-            season = None if past.season is None else (past.season, HOUR)
-            evidence = Evidence(past.reference, season=season)
-            for window in past.windows if season else ():
-                evidence.observe(window.profile, window.start)
-            KedgeEvidence._learnt = past, evidence
-        self._evidence = copy.deepcopy(KedgeEvidence._learnt[1])
+        self._evidence = copy.deepcopy(_learnt(past))
 
     def observe(self, window: Window) -> float:
         for statistic in self._evidence.observe(window.profile, window.start):
             if statistic.name == "evidence" and statistic.column is None:
                 return -math.inf if statistic.value is None else statistic.value
         raise AssertionError("no evidence on the model among the statistics")
+
+
+@lru_cache(maxsize=16)
+def _learnt(past: Past) -> Evidence:
+    season = None if past.season is None else (past.season, HOUR)
+    evidence = Evidence(past.reference, season=season)
+    for window in past.windows if season else ():
+        evidence.observe(window.profile, window.start)
+    return evidence
 
 
 class Kedge100(KedgeEvidence):

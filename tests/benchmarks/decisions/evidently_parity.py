@@ -42,7 +42,7 @@ def main() -> None:
     gaps, agreeing, spent = [], 0, 0.0
     for index in range(WINDOWS):
         fault = chosen(("none", "level shift", "clipped values")[index % 3], 0.3, past, rng)
-        rows = fault.rows(stream, index, index, rng)
+        rows = fault.applied(stream.drawn(index, stream.rows, rng), index, rng)
         mine = rule.drifts(Window(index, counted(rows, past.reference)))
         began = time.process_time()
         run = Report([DataDriftPreset()]).run(_data_set(rows), known)

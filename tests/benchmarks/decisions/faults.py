@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import ks_2samp
@@ -45,14 +45,6 @@ ON_NUMBERS: tuple[Family, ...] = (
 ALIKE = 0.3
 
 
-class Source(Protocol):
-    """A stream, as far as faults need it."""
-
-    rows: int
-
-    def drawn(self, index: int, rows: int, rng: np.random.Generator) -> Rows: ...
-
-
 @dataclass(frozen=True)
 class Fault:
     """One fault in one run.
@@ -77,19 +69,24 @@ class Fault:
     spread: float = math.nan
     last: Values | None = None
 
-    def rows(self, source: Source, index: int, since: int, rng: np.random.Generator) -> Rows:
-        """The rows of window `index`, the fault's `since`-th, counted from 0."""
-        if self.family == "concept change":
-            return source.drawn(index, source.rows, rng, "changed")
-        burst = self.size if self.family == "volume burst" else 1.0
-        rows = source.drawn(index, int(source.rows * burst), rng)
-        if self.family in HARMLESS:
+    def count(self, rows: int) -> int:
+        """How many rows a window of usually `rows` has."""
+        return int(rows * self.size) if self.family == "volume burst" else rows
+
+    def applied(self, rows: Rows, since: int, rng: np.random.Generator, rule: Any = None) -> Rows:
+        """What becomes of the rows of the fault's `since`-th window, counted from 0.
+
+        Args:
+            rows: without the fault; for a concept change, drawn from the other concept.
+            since: of the window.
+            rng: for what is left to chance.
+            rule: the model: features to output; None where there is none.
+        """
+        if self.family in HARMLESS or self.family == "concept change":
             return rows
         if self.family == "label flip":
             return replace(rows, truth=rows.truth ^ (rng.random(len(rows)) < self.size))
-        features = dict(rows.features)
-        features |= self._changed(features, since, rng)
-        rule = getattr(source, "rule", None)
+        features = rows.features | self._changed(rows.features, since, rng)
         return replace(rows, features=features, output=rule(features) if rule else None)
 
     def _changed(

@@ -9,35 +9,38 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.decisions.faults import Family, Fault, chosen
 from benchmarks.decisions.windows import Past, Rows, Window, counted
+from kedge.profile import Profile, Reference
 
 # Windows before the onset of a fault, and how long one may go unnoticed before it counts as missed.
 BEFORE = 30
 HORIZON = 60
-# Runs with a fault that share a past.
-RUNS_A_PAST = 5
+# Pasts that the windows of a stream come after, each an equal share.
+PASTS = 10
 # Of the scores of clean windows so many of the highest are kept.
 TAIL = 1000
 
 
 class Stream(Protocol):
-    """Where windows come from."""
+    """Where windows come from; one that is `independent` has `counts` too, as the mixture."""
 
     name: str
     rows: int
 
+    @property
+    def independent(self) -> bool: ...
+
     def past(self, rng: np.random.Generator) -> Past: ...
 
-    def drawn(self, index: int, rows: int, rng: np.random.Generator) -> Rows: ...
-
-    def counts(self, index: int, rows: int, past: Past, rng: np.random.Generator) -> Window: ...
+    def drawn(self, index: int, rows: int, rng: np.random.Generator, **more: Any) -> Rows: ...
 
 
 @dataclass
@@ -92,29 +95,47 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
+@lru_cache(maxsize=PASTS)
+def past_of(stream: Stream, number: int, seed: int) -> Past:
+    return stream.past(generator(seed, stream.name, stream.rows, "past", number))
+
+
+@lru_cache(maxsize=PASTS * 8)
+def prepared(make: Any, past: Past) -> Any:
+    """A method without state: made once, since what it learns of the past may take long."""
+    return make(past)
+
+
+def started(methods: dict[str, Any], past: Past) -> dict[str, Any]:
+    return {
+        name: make(past) if make.stateful else prepared(make, past)
+        for name, make in methods.items()
+    }
+
+
+def reads_rows(method: Any) -> bool:
+    return getattr(method, "reads_rows", False)
+
+
 def clean(
     stream: Stream,
     methods: dict[str, Any],
     *,
     windows: int,
-    pasts: int,
     seed: int,
+    pasts: int = PASTS,
     tick: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Clean]:
     """Methods on `windows` clean windows in all, after each of `pasts` pasts an equal share."""
     found = {name: Clean() for name in methods}
     scores: dict[str, list[float]] = {name: [] for name in methods}
-    with_rows = any(getattr(make, "reads_rows", False) for make in methods.values())
+    with_rows = any(map(reads_rows, methods.values()))
     for number in range(pasts):
         rng = generator(seed, stream.name, stream.rows, "clean", number)
-        past = stream.past(rng)
-        running = {name: make(past) for name, make in methods.items()}
+        past = past_of(stream, number, seed)
+        running = started(methods, past)
         for index in range(windows // pasts):
-            if with_rows:
-                rows = stream.drawn(index, stream.rows, rng)
-                window = Window(index, counted(rows, past.reference), rows)
-            else:
-                window = stream.counts(index, stream.rows, past, rng)
+            window = _window(stream, past, index, rng, Fault("none"), with_rows=with_rows)
             for name, method in running.items():
                 began = time.process_time()
                 score = method.observe(window)
@@ -144,54 +165,66 @@ def faulted(
 ) -> dict[str, Faulted]:
     """Methods on runs of `BEFORE` clean windows and `HORIZON` with the fault."""
     found = {name: Faulted() for name in methods}
+    with_rows = any(map(reads_rows, methods.values()))
     for run in range(runs):
         rng = generator(seed, stream.name, stream.rows, family, size, run)
-        if run % RUNS_A_PAST == 0:
-            past = stream.past(rng)
-            running = {name: make(past) for name, make in methods.items()}
+        past = past_of(stream, run % PASTS, seed)
         # Rhythms: the onset is at any hour of the week.
-        first = int(rng.integers(0, 168))
+        onset = BEFORE + int(rng.integers(0, 168))
         fault = chosen(family, size, past, rng)
-        windows = _windows(stream, past, fault, first, rng)
-        fresh = {name: make(past) for name, make in methods.items() if make.stateful}
-        _run(windows, running | fresh, lambda name: methods[name](past), first, found)  # noqa: B023
+        running = started(methods, past)
+        records: dict[str, list[tuple[int, float]]] = {name: [] for name in methods}
+        for since in range(-BEFORE, HORIZON):
+            now = fault if since >= 0 else Fault("none")
+            window = _window(
+                stream, past, onset + since, rng, now, since=since, with_rows=with_rows
+            )
+            for name, method in list(running.items()):
+                score = method.observe(window)
+                if since < 0 and score >= method.threshold:
+                    found[name].early += 1
+                    if method.stateful:
+                        running[name] = methods[name](past)
+                elif since >= 0 and (not records[name] or score > records[name][-1][1]):
+                    records[name].append((since, score))
+        for name, each in records.items():
+            found[name].records.append(each)
         tick(1)
     return found
 
 
-def _windows(
-    stream: Stream, past: Past, fault: Fault, first: int, rng: np.random.Generator
-) -> Iterable[Window]:
-    for index in range(first, first + BEFORE):
-        rows = stream.drawn(index, stream.rows, rng)
-        yield Window(index, counted(rows, past.reference), rows)
-    for since in range(HORIZON):
-        index = first + BEFORE + since
-        rows = fault.rows(stream, index, since, rng)
-        yield Window(index, counted(rows, past.reference), rows)
+def _window(
+    stream: Stream,
+    past: Past,
+    index: int,
+    rng: np.random.Generator,
+    fault: Fault,
+    *,
+    since: int = 0,
+    with_rows: bool = False,
+) -> Window:
+    """The `since`-th window with the fault; without rows where counts are enough."""
+    rows = fault.count(stream.rows)
+    rule = getattr(stream, "rule", None)
+    if stream.independent and not with_rows:
+        window = stream.counts(index, rows, past, rng)
+        if not fault.columns:
+            return window
+        drawn = fault.applied(stream.drawn(index, rows, rng, only=fault.columns), since, rng)
+        return Window(index, _replaced(window.profile, drawn, past.reference))
+    concept = {"concept": "changed"} if fault.family == "concept change" else {}
+    drawn = fault.applied(stream.drawn(index, rows, rng, **concept), since, rng, rule)
+    return Window(index, counted(drawn, past.reference), drawn)
 
 
-def _run(
-    windows: Iterable[Window],
-    running: dict[str, Any],
-    restarted: Callable[[str], Any],
-    first: int,
-    found: dict[str, Faulted],
-) -> None:
-    records: dict[str, list[tuple[int, float]]] = {name: [] for name in running}
-    for window in windows:
-        since = window.index - first - BEFORE
-        for name, method in list(running.items()):
-            score = method.observe(window)
-            if since < 0:
-                if score >= method.threshold:
-                    found[name].early += 1
-                    if method.stateful:
-                        running[name] = restarted(name)
-            elif not records[name] or score > records[name][-1][1]:
-                records[name].append((since, score))
-    for name, each in records.items():
-        found[name].records.append(each)
+def _replaced(profile: Profile, rows: Rows, reference: Reference) -> Profile:
+    """The profile with the features of `rows` counted from them."""
+    at = [i for i, column in enumerate(reference.columns) if column.spec.name in rows.features]
+    part = counted(rows, Reference(reference.rows, tuple(reference.columns[i] for i in at)))
+    counts, missing = list(profile.counts), profile.missing.copy()
+    for here, i in enumerate(at):
+        counts[i], missing[i] = part.counts[here], part.missing[here]
+    return replace(profile, counts=tuple(counts), missing=missing)
 
 
 def median(delays: Sequence[float]) -> float:

@@ -7,16 +7,18 @@ makes the stream plain, overdispersed or seasonal. None of these is drift: the p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from benchmarks.decisions.windows import Category, Past, Rows, Values, Window, counted, past_of
+from benchmarks.decisions.windows import Category, Past, Rows, Values, Window, past_of
 from kedge.profile import Missing, Profile
 
 NUMBERS, CATEGORIES = 35, 15
 FEATURES = NUMBERS + CATEGORIES
+FEATURE_NAMES = (*(f"n{i}" for i in range(NUMBERS)), *(f"c{i}" for i in range(CATEGORIES)))
 # Every fifth number is null for this share of rows.
 NULL_SHARE = 0.02
 
@@ -54,28 +56,38 @@ class Mixture:
         day, week = (np.sin(2 * np.pi * (index / hours + phases)) for hours in (24, 168))
         return self.daily * day + self.weekly * week + self.spread * rng.standard_normal(FEATURES)
 
-    def drawn(self, index: int, rows: int, rng: np.random.Generator) -> Rows:
-        """The rows of window `index`."""
-        common = rng.standard_normal((rows, 1))
-        own = rng.standard_normal((rows, FEATURES))
-        z = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
+    @property
+    def independent(self) -> bool:
+        """Whether a feature's counts can be drawn without the others'."""
+        return not self.correlation
+
+    def drawn(
+        self,
+        index: int,
+        rows: int,
+        rng: np.random.Generator,
+        only: Sequence[str] = FEATURE_NAMES,
+    ) -> Rows:
+        """The rows of window `index`, with `only` these features."""
+        common = rng.standard_normal(rows) if self.correlation else 0.0
         shifts = self.shifts(index, rng)
         features: dict[str, Values] = {}
-        for i in range(NUMBERS):
-            features[f"n{i}"] = values = _LOCATIONS[i] + _SCALES[i] * (z[:, i] + shifts[i])
-            if i % 5 == 0:
-                values[rng.random(rows) < NULL_SHARE] = np.nan
-        for i in range(CATEGORIES):
-            at = NUMBERS + i
-            edges = np.cumsum(_shares(i, shifts[at]))[:-1]
-            codes = np.searchsorted(edges, ndtr(z[:, at]))
-            features[f"c{i}"] = Category(codes.astype(np.int64), _LABELS[i])
+        for name in only:
+            at = FEATURE_NAMES.index(name)
+            own = rng.standard_normal(rows)
+            z = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
+            if at < NUMBERS:
+                features[name] = values = _LOCATIONS[at] + _SCALES[at] * (z + shifts[at])
+                if at % 5 == 0:
+                    values[rng.random(rows) < NULL_SHARE] = np.nan
+            else:
+                edges = np.cumsum(_shares(at - NUMBERS, shifts[at]))[:-1]
+                codes = np.searchsorted(edges, ndtr(z)).astype(np.int64)
+                features[name] = Category(codes, _LABELS[at - NUMBERS])
         return Rows(features)
 
     def counts(self, index: int, rows: int, past: Past, rng: np.random.Generator) -> Window:
-        """Window `index` without rows; distributed as the profile of `drawn` is."""
-        if self.correlation:
-            return Window(index, counted(self.drawn(index, rows, rng), past.reference))
+        """Window `index` without rows, as `drawn` would be counted if features are independent."""
         shifts = self.shifts(index, rng)
         shares = np.zeros((FEATURES, 1 + max(len(c.bins) for c in past.reference.columns)))
         for i, column in enumerate(past.reference.columns):

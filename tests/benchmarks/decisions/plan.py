@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from benchmarks.decisions.faults import Family
-from benchmarks.decisions.measure import Stream
+from benchmarks.decisions.measure import Stream, reads_rows
 from benchmarks.decisions.methods import METHODS, PLOTTED
 from benchmarks.decisions.mixture import Mixture
 from benchmarks.decisions.pools import POOLS, Pool
@@ -99,8 +99,10 @@ def cells(
             if (amount := _clean_windows(stream, method, windows))
             and (method not in PLOTTED or name == PLOTTED_STREAM)
         }
-        # Methods that are given as many windows are given the same ones.
-        for method, amount in sorted(able.items(), key=lambda item: -item[1]):
+        # Those that need rows last: the others have the same windows, as counts where that is
+        # enough.
+        able = dict(sorted(able.items(), key=lambda item: (reads_rows(METHODS[item[0]]), -item[1])))
+        for method, amount in able.items():
             yield Cell("clean", name, method, amount, seed)
         for family, size in FAULTS:
             if not _has(stream, family):

@@ -9,7 +9,7 @@ noise in the data's own labels.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -22,7 +22,7 @@ from river import datasets
 from river.datasets import synth
 
 from benchmarks.decisions.faults import ON_NUMBERS, Family
-from benchmarks.decisions.windows import Category, Past, Rows, Values, Window, counted, past_of
+from benchmarks.decisions.windows import Category, Past, Rows, Values, past_of
 from kedge.demo.flights import Flights
 
 Rule = Callable[[dict[str, Values]], np.ndarray]
@@ -53,24 +53,30 @@ class Pool:
     changed: str | None = None
     lacks: tuple[Family, ...] = ()
 
+    @property
+    def independent(self) -> bool:
+        """Never: real features depend on each other."""
+        return False
+
     def past(self, rng: np.random.Generator) -> Past:
         return past_of([self.drawn(0, self.rows, rng) for _ in range(self.past_windows)])
 
     def drawn(
-        self, index: int, rows: int, rng: np.random.Generator, concept: str = "before"
+        self,
+        index: int,
+        rows: int,
+        rng: np.random.Generator,
+        only: Sequence[str] = (),
+        concept: str = "before",
     ) -> Rows:
-        """Rows of any window: `index` makes no difference."""
-        del index
+        """Rows of any window: `index` and `only` make no difference."""
+        del index, only
         pool = self.contents(concept)
         chosen = rng.integers(0, len(pool), rows)
         features = {name: values[chosen] for name, values in pool.features.items()}
         if self.rule is None:
             return Rows(features)
         return Rows(features, self.rule(features), pool.truth[chosen])
-
-    def counts(self, index: int, rows: int, past: Past, rng: np.random.Generator) -> Window:
-        drawn = self.drawn(index, rows, rng)
-        return Window(index, counted(drawn, past.reference))
 
 
 def _table(samples: Iterable[tuple[dict[Any, Any], Any]]) -> Rows:

@@ -12,7 +12,7 @@ from benchmarks.decisions import rules
 from benchmarks.decisions.detectors import AdwinOnErrors
 from benchmarks.decisions.faults import chosen
 from benchmarks.decisions.matrix import Cells
-from benchmarks.decisions.measure import Clean, Faulted, clean, faulted
+from benchmarks.decisions.measure import Clean, Faulted, _window, clean, faulted
 from benchmarks.decisions.methods import KEDGE, METHODS, RULES
 from benchmarks.decisions.mixture import Mixture
 from benchmarks.decisions.plan import Cell, cells
@@ -136,10 +136,8 @@ def test_evidentlys_verdict_on_a_data_set_needs_half_of_the_columns(past):
 def test_a_fault_changes_the_features_it_names_and_no_other(past, family, size, changed):
     fault = chosen(family, size, past, np.random.default_rng(6))
     before = MIXTURE.drawn(0, 200, np.random.default_rng(7))
-    after = fault.rows(MIXTURE, 0, 10, np.random.default_rng(7))
-    if family == "volume burst":
-        assert len(after) == 10 * len(before)
-        return
+    assert fault.count(200) == (2000 if family == "volume burst" else 200)
+    after = fault.applied(before, 10, np.random.default_rng(8))
     different = [
         one.name
         for one, other in zip(columns(before), columns(after), strict=True)
@@ -147,6 +145,19 @@ def test_a_fault_changes_the_features_it_names_and_no_other(past, family, size, 
     ]
     assert sorted(different) == sorted(fault.columns)
     assert len(different) == changed
+
+
+def test_a_fault_drawn_as_counts_is_the_one_in_rows(past):
+    rng = np.random.default_rng(9)
+    fault = chosen("null feed", 0.5, past, rng)
+    at = [c.spec.name for c in past.reference.columns].index(fault.columns[0])
+    asked = {"stream": MIXTURE, "past": past, "index": 0, "rng": rng, "fault": fault}
+    for with_rows in (False, True):
+        profiles = [_window(**asked, with_rows=with_rows).profile for _ in range(20)]
+        share = np.sum([profile.missing for profile in profiles], axis=0).sum(axis=1) / 4000
+        assert share[at] == pytest.approx(0.5, abs=0.05)
+        assert np.delete(share, at).max() < 0.04
+        assert all(p.counts[at].sum() + p.missing[at].sum() == 200 for p in profiles)
 
 
 def test_only_outcomes_tell_a_label_flip():

@@ -70,7 +70,7 @@ class Window:
         return (self.index + 24 * 7 * 2000) * HOUR
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Past:
     """What is known when monitoring begins.
 
