@@ -145,7 +145,9 @@ class _EvidentlyColumns:
             shares(self._cells.reference[:, 1:]), axis=1
         )
         wasserstein = (np.abs(gaps[:, :-1]) * self._gaps).sum(axis=1)
-        return np.where(self._is_wasserstein, wasserstein, js_distances(self._cells, counts)) / 0.1
+        # Evidently's Jensen-Shannon distance has the natural logarithm.
+        js = js_distances(self._cells, counts) * np.sqrt(np.log(2))
+        return np.where(self._is_wasserstein, wasserstein, js) / 0.1
 
 
 class EvidentlyPreset(_EvidentlyColumns):
