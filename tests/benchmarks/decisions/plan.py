@@ -31,7 +31,7 @@ STREAMS: dict[str, Stream] = {
     )
 }
 # The sizes are those that matter: what a user would want to be woken for. Smaller ones beside them
-# tell how a method degrades; they are in no goal.
+# tell how a method degrades; that they are missed breaks no goal.
 FAULTS: tuple[tuple[Family, float], ...] = (
     ("unit change", 1.8),
     ("swapped columns", 1.0),

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
 from benchmarks.decisions import rules
+from benchmarks.decisions.__main__ import main
 from benchmarks.decisions.detectors import AdwinOnErrors
 from benchmarks.decisions.faults import chosen
 from benchmarks.decisions.matrix import Cells
@@ -191,6 +192,31 @@ def test_results_go_on_after_a_run_that_was_killed(tmp_path):
     assert again[second].delays(0.2) == [4, math.inf]
     again.add(first, Clean(10, 2, [0.5], 0.5))
     assert Results(path)[first].alarms == 2
+
+
+def test_the_command_measures_once_and_tells_what_it_found(tmp_path, monkeypatch, capsys):
+    results, tables = tmp_path / "results.jsonl", tmp_path / "tables.md"
+    asked = [
+        "--windows",
+        "20",
+        "--runs",
+        "1",
+        "--streams",
+        "stagger",
+        "--methods",
+        KEDGE,
+        "PSI 0.2",
+    ]
+    files = ["--results", str(results), "--markdown", str(tables)]
+    monkeypatch.setattr("sys.argv", ["decisions", *asked, *files])
+    main()
+    # Two methods: clean windows, and the seven faults that categories with outcomes can have.
+    assert len(results.read_text().splitlines()) == 2 * (1 + 7)
+    before = results.read_bytes()
+    main()
+    assert results.read_bytes() == before
+    assert "goals not met" in capsys.readouterr().out
+    assert "### Delay on stagger, 200 rows a window" in tables.read_text()
 
 
 def test_a_report_says_which_goals_are_not_met(tmp_path):
