@@ -73,7 +73,8 @@ class Report:
     def tables(self) -> Iterator[Table]:
         yield self._false_alarms()
         for stream in self.streams:
-            yield self._delays(stream)
+            if any(key[0] == stream and key[3] == KEDGE for key in self.faulted):
+                yield self._delays(stream)
         yield self._costs()
 
     def _false_alarms(self) -> Table:
@@ -82,7 +83,7 @@ class Report:
             kedge = self.clean[stream, KEDGE]
             length = f"{kedge.windows / kedge.alarms:,.0f}" if kedge.alarms else "none"
             cells = [
-                f"{1e4 * self.rate(stream, name):,.4g}" if (stream, name) in self.clean else ""
+                f"{1e4 * self.rate(stream, name):,.0f}" if (stream, name) in self.clean else ""
                 for name in COLUMNS
             ]
             rows.append([stream, f"{kedge.windows:,}", length, *cells])
