@@ -7,9 +7,8 @@ import math
 from functools import lru_cache
 from typing import ClassVar
 
-from kedge.statistics.evidence import Evidence
-
 from benchmarks.decisions.windows import HOUR, Past, Window
+from kedge.statistics.evidence import Evidence
 
 
 class KedgeEvidence:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kedge.profile import Profile, Reference
@@ -23,19 +25,18 @@ class Cells:
         self._bins = self.used.copy()
         self._bins[:, 0] = False
         self.numeric = np.array([column.spec.type == "numeric" for column in reference.columns])
-        self.reference = self.of(
-            Profile(
-                reference.rows,
-                0,
-                tuple(column.counts for column in reference.columns),
-                np.array([column.missing for column in reference.columns]),
-            )
+        self.reference = self._of(
+            [column.counts for column in reference.columns],
+            np.array([column.missing for column in reference.columns]),
         )
 
     def of(self, profile: Profile) -> np.ndarray:
+        return self._of(profile.counts, profile.missing)
+
+    def _of(self, counts: Sequence[np.ndarray], missing: np.ndarray) -> np.ndarray:
         cells = np.zeros(self.used.shape)
-        cells[self._bins] = np.concatenate(profile.counts)
-        cells[:, 0] = profile.missing.sum(axis=1)
+        cells[self._bins] = np.concatenate(counts)
+        cells[:, 0] = missing.sum(axis=1)
         return cells
 
 

@@ -110,7 +110,9 @@ class Mixture:
         missing[NUMBERS:, Missing.UNSEEN] = drawn[NUMBERS:, 0]
         columns = zip(drawn, past.reference.columns, strict=True)
         own_counts = tuple(row[1 : len(column.bins) + 1] for row, column in columns)
-        return Window(index, Profile(rows, 0, own_counts, missing))
+        # Sums of values are of no interest to any method here.
+        sums = (np.zeros(0, np.int64),) * FEATURES
+        return Window(index, Profile(rows, 0, own_counts, missing, sums))
 
 
 def _shares(category: int, shift: float) -> np.ndarray:
