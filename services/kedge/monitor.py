@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from threading import Event
 
 from kedge.broker import connection
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
 from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
@@ -51,10 +51,15 @@ class Monitor:
     """Delta profiles in, statistics, state and dead letters out."""
 
     def __init__(
-        self, releases: Releases, topics: Topics, settings: Settings, kafka: Options
+        self,
+        releases: Releases,
+        topics: Topics,
+        settings: Settings,
+        kafka: Options,
+        now: Clock = microseconds_now,
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
-        self._stream = settings.stream
+        self._stream, self._now = settings.stream, now
         self._windows: dict[int, Windows] = {}
 
     def assigned(self, partition: int) -> None:
@@ -70,7 +75,7 @@ class Monitor:
             empty=self._empty,
         )
         with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
-            windows.restore(log.news(), _now())
+            windows.restore(log.news(), self._now())
         self._windows[partition] = windows
 
     def revoked(self, partition: int) -> None:
@@ -87,7 +92,7 @@ class Monitor:
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
-        now = _now()
+        now = self._now()
         accounts = Accounts("monitor")
         for message in batch:
             try:
@@ -151,7 +156,3 @@ class Monitor:
             "statistics": [s.to_record() for s in statistics],
         }
         return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

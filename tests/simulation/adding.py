@@ -86,7 +86,9 @@ class Adding:
     def _start(self, process):
         settings = Settings.model_construct(topic_prefix="t", stream=_stream(process.name))
         source = Source(TOPICS.predictions, "adder", "t.adder")
-        self._run(source, self._adder(self._world), {}, settings, process.stop)
+        self._run(
+            source, self._adder(self._world), {}, settings, process.stop, now=self._world.clock
+        )
 
     # Input
 
@@ -118,19 +120,11 @@ class Adding:
         return True
 
     def _drained(self):
-        group = self._broker.group("t.adder")
         return (
-            not group.pending
-            and not self._broker.unmarked
-            and all(
-                group.committed.get(number, 0) >= self._end(number) for number in range(PARTITIONS)
-            )
+            not self._broker.unmarked
+            and self._broker.consumed("t.adder", TOPICS.predictions)
             and all(total == told for total, told in map(bytes.split, self._states().values()))
         )
-
-    def _end(self, number):
-        partition = self._broker.partition(TOPICS.predictions, number)
-        return max((offset + 1 for offset, _ in partition.messages(0, partition.end)), default=0)
 
     # What must be
 
@@ -142,7 +136,7 @@ class Adding:
                 if self._passed_on[entry.value] > 1:
                     raise ViolationError(f"{entry.value} was passed on twice")
         for number, offset in transaction.offsets.get("t.adder", {}).items():
-            if offset > self._end(number):
+            if offset > self._broker.partition(TOPICS.predictions, number).end_of_messages:
                 raise ViolationError(f"committed {offset} of {number}, where there is no such")
             if offset < self._broker.group("t.adder").committed.get(number, 0):
                 raise ViolationError(f"committed {offset} of {number} after a later offset")

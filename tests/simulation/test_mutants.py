@@ -3,7 +3,7 @@
 from unittest import mock
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import OFFSET_INVALID, KafkaException, TopicPartition
 
 import kedge.streams.loop
 from kedge.streams import CommittedLog
@@ -52,8 +52,8 @@ class NoStateAfterAbort(_Loop):
 
 
 class NoFencingByGeneration(_Loop):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         consumer = self._consumer
 
         def newest():
@@ -69,6 +69,33 @@ class IdleWithoutOffsets(_Loop):
 
     def _following(self, batch):
         return super()._following(batch) if batch else {}
+
+
+class OffsetsNotStable(_Loop):
+    """Takes over from the offset before that of a commit which is under way."""
+
+    def _on_assign(self, client, partitions):
+        def committed(partitions, timeout):
+            del timeout
+            client._process.turn("committed, at once")
+            found = client._group.committed
+            return [
+                TopicPartition(p.topic, p.partition, found.get(p.partition, OFFSET_INVALID))
+                for p in partitions
+            ]
+
+        with mock.patch.object(client, "committed", committed):
+            super()._on_assign(client, partitions)
+
+
+class StateBeforeStableOffsets(_Loop):
+    """Waits, but has read the state before."""
+
+    def _on_assign(self, client, partitions):
+        for partition in partitions:
+            self._processor.assigned(partition.partition)
+        with mock.patch.object(self._processor, "assigned"):
+            super()._on_assign(client, partitions)
 
 
 class RevokedMessagesToo(_Loop):
@@ -118,8 +145,10 @@ class OffsetOfTheLastMessage(_Loop):
         (PoisonWithoutRestoring, 0),
         (OffsetOfTheLastMessage, 0),
         (RevokedMessagesToo, 0),
-        # This one shows in one schedule of a hundred or two: the search begins where it does.
+        # These show in one schedule of thirty to a thousand: the search begins where they do.
+        (OffsetsNotStable, 116),
         (IdleWithoutOffsets, 204),
+        (StateBeforeStableOffsets, 719),
     ],
 )
 def test_a_loop_that_is_wrong_is_caught(mutant, first):

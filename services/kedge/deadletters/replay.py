@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from confluent_kafka import KafkaException, Producer
 
+from kedge.clock import microseconds_now
 from kedge.contracts import Topics
 from kedge.deadletters.letters import Letter, Letters, Place
 from kedge.errors import KedgeError
@@ -96,7 +97,7 @@ def _send(sender: Producer, topics: Topics, letter: Letter) -> None:
         header for header in message.headers if header[0] != REPLAY_HEADER
     ]
     headers.append((REPLAY_HEADER, str(letter.place).encode()))
-    note = json.dumps({"at": time.time_ns() // 1000}).encode()
+    note = json.dumps({"at": microseconds_now()}).encode()
     notes = topics.state("deadletters")
     _patiently(
         sender,

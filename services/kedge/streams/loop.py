@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Protocol
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError
 from kedge.settings import Settings
 from kedge.streams.clients import Options, consumer, producer
@@ -73,7 +73,13 @@ class Source:
 
 
 def run_transactionally(
-    source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+    source: Source,
+    processor: Processor,
+    kafka: Options,
+    settings: Settings,
+    stop: Event,
+    *,
+    now: Clock = microseconds_now,
 ) -> None:
     """Process `source` until `stop` is set.
 
@@ -84,7 +90,7 @@ def run_transactionally(
     Raises:
         KafkaException: the client is beyond repair, for example fenced by a process of its name.
     """
-    loop = _Loop(source, processor, kafka, settings, stop)
+    loop = _Loop(source, processor, kafka, settings, stop, now=now)
     try:
         loop.run()
     finally:
@@ -93,9 +99,16 @@ def run_transactionally(
 
 class _Loop:
     def __init__(
-        self, source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+        self,
+        source: Source,
+        processor: Processor,
+        kafka: Options,
+        settings: Settings,
+        stop: Event,
+        *,
+        now: Clock,
     ) -> None:
-        self._source, self._processor, self._stop = source, processor, stop
+        self._source, self._processor, self._stop, self._now = source, processor, stop, now
         self._topics = Topics(settings.topic_prefix)
         self._stream = settings.stream
         # The offset that each partition goes on at.
@@ -128,7 +141,7 @@ class _Loop:
             if batch:
                 self._advance(batch)
             else:
-                self._commit(self._processor.idle(time.time_ns() // 1000), [])
+                self._commit(self._processor.idle(self._now()), [])
 
     def close(self) -> None:
         self._watchdog.close()
