@@ -153,6 +153,8 @@ class Broker:
         self.groups: dict[str, Group] = {}
         self.unmarked: list[tuple[Transaction, tuple[str, int]]] = []
         self.watchers = []
+        # Most bytes of a message, of the topics that have such a limit.
+        self.limits: dict[str, int] = {}
 
     def partition(self, topic, number):
         return self.topics.setdefault((topic, number), Partition(self._clock))

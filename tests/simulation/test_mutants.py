@@ -134,6 +134,21 @@ class OffsetOfTheLastMessage(_Loop):
         return {p: offset - bool(batch) for p, offset in super()._following(batch).items()}
 
 
+class RefusedForEver(_Loop):
+    """As it was before there was a rule for what is too large."""
+
+    def _note_refusal(self, error, topic):
+        pass
+
+
+class RefusedOnce(_Loop):
+    """Takes the abort that follows a refusal for another trouble, and begins anew."""
+
+    def _commit_what_fits(self, outputs, message):
+        with mock.patch.object(kedge.streams.loop, "_ATTEMPTS", 1):
+            super()._commit_what_fits(outputs, message)
+
+
 @pytest.mark.parametrize(
     ("mutant", "first"),
     [
@@ -178,10 +193,16 @@ def test_a_consumer_that_reads_uncommitted_is_caught():
         assert _caught()
 
 
-def _caught(first=0):
+@pytest.mark.parametrize("mutant", [RefusedForEver, RefusedOnce])
+def test_a_loop_that_is_stuck_at_what_is_too_large_is_caught(mutant):
+    with mock.patch.object(kedge.streams.loop, "_Loop", mutant):
+        assert _caught(oversized=True)
+
+
+def _caught(first=0, **how):
     for seed in range(first, first + SEEDS):
         try:
-            Adding(seed).run()
+            Adding(seed, **how).run()
         except ViolationError:
             return True
     return False

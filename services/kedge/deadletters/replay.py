@@ -48,7 +48,8 @@ def replay(
         on_sent: called after each.
 
     Raises:
-        KedgeError: a letter does not exist or was replayed before, or the broker refused.
+        KedgeError: a letter does not exist or was replayed before, its message is gone, or the
+            broker refused.
     """
     topics = Topics(settings.topic_prefix)
     create_topics(kafka, settings)
@@ -66,7 +67,7 @@ def replay(
         sender.begin_transaction()
         try:
             for letter in letters.each(list(places)):
-                _send(sender, topics, letter)
+                _send(sender, topics, letters.completed(letter))
                 on_sent(letter)
             _insist(lambda: sender.commit_transaction(_TIMEOUT))
         except BaseException:
