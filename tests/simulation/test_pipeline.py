@@ -39,18 +39,19 @@ def test_what_is_published_in_the_end_does_not_depend_on_the_schedule(traffic):
 
 
 def test_the_faults_that_are_meant_do_happen():
-    told = []
-    for seed in (8, 13):
-        schedule = Pipeline(seed, hasty=seed % 2 == 1)
-        schedule.run()
-        told += [f"{who} {what}" for who, what in schedule.world.trace]
-    words = "\n".join(told)
-    for wanted in (
+    unseen = {
         "scheduler kill",
         "scheduler pause",
         "a person moves",
         "says trying_again {'error': 'no answer to: history",
         "says transaction_aborted",
         "FENCED",
-    ):
-        assert wanted in words
+    }
+    for seed in range(60):
+        schedule = Pipeline(seed, hasty=seed % 2 == 1)
+        schedule.run()
+        words = "\n".join(f"{who} {what}" for who, what in schedule.world.trace)
+        unseen = {fault for fault in unseen if fault not in words}
+        if not unseen:
+            return
+    assert not unseen

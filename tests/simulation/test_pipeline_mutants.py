@@ -12,7 +12,7 @@ from simulation.broker import ViolationError
 from simulation.pipeline import TOPICS, Pipeline
 from simulation.registered import SimulatedRegistry
 
-SEEDS = 40
+SEEDS = 100
 """Schedules within which a mutant has to be caught."""
 
 
@@ -62,7 +62,7 @@ class AlertingThatKeepsWhatWasAborted(Alerting):
         ("monitor", MonitorThatKeepsWhatWasAborted, 0),
         ("alerting", AlertingThatForgets, 0),
         # Only few batches bring an alert: the search begins where one is aborted.
-        ("alerting", AlertingThatKeepsWhatWasAborted, 47),
+        ("alerting", AlertingThatKeepsWhatWasAborted, 40),
     ],
 )
 def test_a_service_that_is_wrong_is_caught(service, mutant, first):
