@@ -60,11 +60,15 @@ class Pipeline:
         hasty: whether the clock moves the watermark and lateness is short. Then it depends on the
             schedule which windows are revised and what is late; otherwise all that is published in
             the end follows from what was sent.
+        redeploys: whether a person also moves an alias back to the release that alerting did not
+            take it from. See "What is open" in decision 3: then seed 1108 in haste has a rollback
+            that no alert tells of.
         classes: of the services, by name, where they are not to be the real ones.
     """
 
-    def __init__(self, seed, *, traffic=None, hasty=False, classes=None):
+    def __init__(self, seed, *, traffic=None, hasty=False, redeploys=False, classes=None):
         self.seed, self._hasty = seed, hasty
+        self._redeploys = redeploys
         self._classes = REAL | (classes or {})
         self.world = World(
             seed,
@@ -143,6 +147,7 @@ class Pipeline:
     def _somebody_moves(self):
         """Whoever operates the model moves its alias, whatever alerting is at."""
         model, release = self.world.random.choice(MODELS), self.world.random.choice([1, 2])
+        release = release if self._redeploys else 1
         self.world.note("a person", f"moves {model} to {release}")
         self.registry.move_alias(
             model,
