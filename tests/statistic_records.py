@@ -5,7 +5,19 @@ from __future__ import annotations
 MINUTE = 60_000_000
 
 
-def statistic(name, value, rows=1000, *, role=None, column=None, kind=None, segment=None):
+def statistic(
+    name,
+    value,
+    rows=1000,
+    *,
+    role=None,
+    column=None,
+    kind=None,
+    segment=None,
+    low=None,
+    high=None,
+    note=None,
+):
     return {
         "name": name,
         "role": role,
@@ -14,7 +26,9 @@ def statistic(name, value, rows=1000, *, role=None, column=None, kind=None, segm
         "segment": segment,
         "value": value,
         "rows": rows,
-        "note": None if value is not None else "no usable value in the window",
+        "low": low,
+        "high": high,
+        "note": note if value is not None else "no usable value in the window",
     }
 
 

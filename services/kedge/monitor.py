@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from threading import Event
 
 from kedge.broker import connection
@@ -10,7 +11,13 @@ from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
 from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
-from kedge.statistics import WINDOWS_BEFORE, Traffic, operational_statistics, window_statistics
+from kedge.statistics import (
+    WINDOWS_BEFORE,
+    Season,
+    Traffic,
+    operational_statistics,
+    window_statistics,
+)
 from kedge.streams import (
     CommittedLog,
     Incoming,
@@ -23,6 +30,7 @@ from kedge.streams import (
 )
 from kedge.streams.accounts import Accounts
 from kedge.streams.clients import Options
+from kedge.streams.evidence import EvidenceFolds
 from kedge.streams.window import Window, WindowKey
 from kedge.streams.windows import Windows
 
@@ -60,7 +68,9 @@ class Monitor:
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
         self._stream, self._now = settings.stream, now
+        self._evidence_settings = settings.evidence
         self._windows: dict[int, Windows] = {}
+        self._evidence: dict[int, EvidenceFolds] = {}
 
     def assigned(self, partition: int) -> None:
         stream = self._stream
@@ -75,11 +85,27 @@ class Monitor:
             empty=self._empty,
         )
         with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
-            windows.restore(log.news(), self._now())
-        self._windows[partition] = windows
+            state = list(log.news())
+        evidence = EvidenceFolds(
+            base_window=micros(stream.window),
+            keep=micros(stream.window + stream.allowed_lateness),
+            floor=self._evidence_settings.floor,
+            burn_in=self._evidence_settings.burn_in,
+            season=self._season(),
+        )
+        windows.restore(
+            [(name, value) for name, value in state if not evidence.restore(name, value)],
+            self._now(),
+        )
+        self._windows[partition], self._evidence[partition] = windows, evidence
+
+    def _season(self) -> Season | None:
+        seconds, slots = self._evidence_settings.season, self._evidence_settings.slots
+        return None if seconds is None else Season(slots, micros(seconds / slots))
 
     def revoked(self, partition: int) -> None:
         self._windows.pop(partition, None)
+        self._evidence.pop(partition, None)
 
     def rows(self, message: Incoming) -> int:
         return int(decode(message.value, "profile")[1]["rows"])
@@ -87,8 +113,9 @@ class Monitor:
     def idle(self, now: int) -> Iterator[Outgoing]:
         for partition, windows in self._windows.items():
             for key, window in windows.close(now):
-                yield self._statistics(key, window, windows.traffic(key, window))
-            for name, state in windows.changes():
+                traffic = windows.traffic(key, window)
+                yield self._statistics(key, window, traffic, self._evidence[partition])
+            for name, state in (*windows.changes(), *self._evidence[partition].changes()):
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
@@ -129,18 +156,16 @@ class Monitor:
             raise _RefusedError("too_late", detail, delta)
 
     def _empty(self, key: WindowKey) -> Profile:
-        return Profile.empty(self._reference(key))
+        return Profile.empty(self._reference(key.model, key.release))
 
-    def _reference(self, key: WindowKey) -> Reference:
-        known = self._releases.release(key.model, key.release)
-        assert known is not None, "a window's release was known when its first delta was added"
-        return known.reference
-
-    def _statistics(self, key: WindowKey, window: Window, traffic: Traffic) -> Outgoing:
+    def _statistics(
+        self, key: WindowKey, window: Window, traffic: Traffic, evidence: EvidenceFolds
+    ) -> Outgoing:
         profile = window.profile
         statistics = (
-            *window_statistics(profile, self._reference(key)),
+            *window_statistics(profile, self._reference(key.model, key.release)),
             *operational_statistics(profile, traffic),
+            *evidence.statistics(key, window, partial(self._reference, key.model)),
         )
         record = {
             "model": key.model,
@@ -156,3 +181,8 @@ class Monitor:
             "statistics": [s.to_record() for s in statistics],
         }
         return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
+
+    def _reference(self, model: str, number: int) -> Reference:
+        known = self._releases.release(model, number)
+        assert known is not None, "a window's release was known when its first delta was added"
+        return known.reference

@@ -219,10 +219,7 @@ class Profiler:
             "environment": tags.environment,
             "window_start": start,
             "window_end": start + self._window,
-            "rows": delta.profile.rows,
-            "errors": delta.profile.errors,
-            "columns": delta.profile.to_columns(delta.reference),
-            "operations": delta.profile.operations.to_record(),
+            **delta.profile.to_record(delta.reference),
             "source": {
                 "partition": partition,
                 "first_offset": delta.first_offset,

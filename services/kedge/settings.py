@@ -185,6 +185,28 @@ class StreamSettings(_Section):
         return self.slide or self.window
 
 
+class EvidenceSettings(_Section):
+    """Evidence of change, see docs/evidence.md."""
+
+    floor: float = Field(
+        0.001, gt=0, description="A difference of this PSI does not matter, and is no evidence."
+    )
+    burn_in: int = Field(
+        20,
+        ge=0,
+        description="Windows of a model's first release from which natural variation is learned.",
+    )
+    season: Seconds | None = Field(
+        None, description="Length of a rhythm that is natural: 86400 for a day; none by default."
+    )
+    slots: int = Field(
+        24,
+        ge=1,
+        le=168,
+        description="Parts of the season, counted in UTC; windows of one are alike.",
+    )
+
+
 class AlertingSettings(_Section):
     """Policies, webhooks and what the alerting service may do."""
 
@@ -237,6 +259,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     stream: StreamSettings = Field(default_factory=StreamSettings)
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)

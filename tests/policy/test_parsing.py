@@ -189,7 +189,7 @@ def test_the_whole_of_a_policy():
     ):
         assert not rule.covers(*other)
     assert (rule.min_rows, policy.alias, policy.rollback.most_per_day) == (200, "production", 3)
-    assert (rule.is_over(0.1), rule.is_over(0.11)) == (False, True)
+    assert (rule.is_over(0.1, 0.1), rule.is_over(0.11, 0.11)) == (False, True)
     assert webhook.retry_seconds[0] == 5
 
 
@@ -288,3 +288,42 @@ def test_what_can_not_be_read_is_said(tmp_path, name, content, says):
         path.write_bytes(content)
     with pytest.raises(KedgeError, match=re.escape(says)):
         load(path, StreamSettings())
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "says"),
+    [
+        ('statistic = "psi"\nabove = 0.25\nevidence_above = 1000', None, ""),
+        ('statistic = "evidence"\nabove = 1000', None, ""),
+        (
+            'statistic = "evidence"\nabove = 9\ncolumns = ["x"] # <-- here',
+            "columns",
+            "about the window",
+        ),
+        (
+            'statistic = "evidence"\nabove = 9\nevidence_above = 9 # <-- here',
+            "evidence_above",
+            "`above` says it",
+        ),
+        (
+            'statistic = "accuracy"\nbelow = 0.5\nevidence_above = 9 # <-- here',
+            "evidence_above",
+            "without evidence",
+        ),
+        (
+            'statistic = "psi"\nabove = 1\nevidence_above = 0.5 # <-- here',
+            "evidence_above",
+            "greater",
+        ),
+    ],
+)
+def test_evidence_is_asked_for_beside_an_effect_or_alone(keys, key, says):
+    text = f'model = "m"\n[[rules]]\nname = "r"\n{keys}\n'
+    if key is None:
+        assert parse(text, "policy.toml").rules
+        return
+    with pytest.raises(PolicyError) as caught:
+        parse(text, "policy.toml")
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (_marked(text), f"rules[0].{key}")
+    assert says in f"{problem.wrong} {problem.right}"

@@ -451,6 +451,32 @@ def test_a_fingerprint_tells_alerts_apart(changed):
     assert fired().id.startswith(fired().fingerprint)
 
 
+@pytest.mark.parametrize(
+    ("limit", "low", "high", "fires"),
+    [
+        ({"above": 0.1}, 0.11, 0.3, True),
+        ({"above": 0.1}, 0.05, 0.3, False),
+        ({"below": 0.1}, 0.05, 0.3, False),
+        ({"below": 0.1}, 0.01, 0.05, True),
+    ],
+)
+def test_a_number_known_within_bounds_fires_only_when_all_of_them_are_over(limit, low, high, fires):
+    bounded = statistic("ks", (low + high) / 2, role="feature", column="x", low=low, high=high)
+    watch = _watch(_rule(**{"statistic": "ks", "above": None} | limit))
+    assert bool(watch.observe(window(1, 0, bounded))) == fires
+    # What was remembered over a restart resolves as what was seen.
+    again = _watch(_rule(**{"statistic": "ks", "above": None} | limit))
+    again.restore(watch.snapshot())
+    assert _steps(again.observe(window(1, 1, bounded))) == []
+
+
+def test_an_alert_tells_what_the_number_does_not():
+    watch = _watch(_rule(statistic="missing_together"))
+    group = "wind and gust in 50 % of the rows"
+    (change,) = watch.observe(window(1, 0, statistic("missing_together", 0.5, note=group)))
+    assert alert_record(watch, change, now=0)["summary"].endswith(f" Note: {group}.")
+
+
 def test_windows_of_the_two_clocks_say_nothing_to_each_other():
     """Both start at the same moment, or years apart, as in a replay of the past."""
     lost = _rule(name="lost", statistic="predictions_missing", above=0, min_rows=0)
@@ -507,3 +533,43 @@ def test_what_was_measured_before_a_silence_is_still_evidence():
     assert len(watch.readings("quiet", Subject("rows"))[1]) == WINDOWS_BEFORE + 1
     (back,) = _fold(watch, window(1, 100, increase(0.01), statistic("rows", 1000.0)))
     assert (back.step, back.incident.rule) == ("resolved", "quiet")
+
+
+def _with_evidence(minute, value, evidence):
+    said = statistic("evidence", evidence)
+    # A column's own is not the model's.
+    of_column = statistic("evidence", 1e9, role="feature", column="dep_delay")
+    return window(1, minute, increase(value), said, of_column)
+
+
+@pytest.mark.parametrize(("evidence", "fires"), [(999.0, False), (1001.0, True), (None, False)])
+def test_a_rule_can_ask_for_evidence_beside_the_effect(evidence, fires):
+    watch = _watch(_rule(evidence_above=1000))
+    assert bool(watch.observe(_with_evidence(0, 0.9, evidence))) == fires
+
+
+def test_evidence_may_fall_while_an_incident_goes_on():
+    watch = _watch(_rule(evidence_above=1000))
+    changes = _fold(
+        watch,
+        _with_evidence(0, 0.9, 10.0),
+        _with_evidence(1, 0.9, 2000.0),
+        _with_evidence(2, 0.9, 10.0),
+        _with_evidence(3, 0.0, 10.0),
+    )
+    assert [(c.step, c.trigger.start // MINUTE) for c in changes] == [("fired", 1), ("resolved", 3)]
+
+
+def test_a_rule_on_evidence_is_about_the_model_whatever_its_rows():
+    watch = _watch(Rule(name="changed", statistic="evidence", above=1000))
+    assert watch.observe(_with_evidence(0, 0.0, 10.0)) == []
+    (change,) = watch.observe(window(1, 1, statistic("evidence", 2000.0, rows=3)))
+    assert change.incident.subject == Subject("evidence")
+
+
+def test_a_restart_keeps_the_evidence_of_the_windows():
+    rule = _rule(windows=2, evidence_above=1000)
+    before, after = _watch(rule), _watch(rule)
+    before.observe(_with_evidence(0, 0.9, 2000.0))
+    after.restore({number: data for number, data in before.snapshot().items() if data})
+    assert _steps(after.observe(_with_evidence(1, 0.9, 2000.0))) == [("fired", 1)]

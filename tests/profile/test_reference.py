@@ -1,3 +1,6 @@
+import binascii
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,11 +38,71 @@ def test_all_missing_has_one_bin_and_no_counts():
     assert column.missing.tolist() == [0, 5, 0, 0, 0, 0, 0, 0]
 
 
-def test_categories_are_the_most_frequent_and_the_rest_is_unseen():
-    (column,) = _reference(["b", "a", "b", "c", "a", "b", ""], most_categories=2).columns
+def test_categories_are_the_most_frequent_first():
+    (column,) = _reference(["b", "a", "b", "c", "a", "b", ""], most_categories=3).columns
+    assert column.bins.categories == ("b", "a", "c")
+    assert column.counts.tolist() == [3, 2, 1]
+    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_numbers_out_of_range_set_no_edge_and_no_scale():
+    spec = ColumnSpec("x", "feature", "numeric", minimum=0, maximum=100)
+    values = [float(number) for number in range(50)]
+    (clean,) = _reference(values, signature=[spec]).columns
+    (marked,) = _reference([*values, *[-999.0] * 20, 1e9], signature=[spec]).columns
+    assert marked.bins.edges.tolist() == clean.bins.edges.tolist()
+    assert (marked.scale, marked.sums.tolist()) == (clean.scale, clean.sums.tolist())
+    assert marked.missing.tolist() == [0, 0, 0, 0, 0, 0, 21, 0]
+
+
+def test_what_is_beyond_the_most_frequent_shares_the_tail():
+    rare = [f"rare {number}" for number in range(500)]
+    (column,) = _reference([*["b"] * 3, "", *["a"] * 2, *rare], most_categories=2).columns
     assert column.bins.categories == ("b", "a")
-    assert column.counts.tolist() == [3, 2]
-    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+    expected = Counter(binascii.crc32(text.encode()) % 32 for text in rare)
+    assert column.counts.tolist() == [3, 2, *(expected[number] for number in range(32))]
+    assert column.missing.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    after = Reference.from_record(_reference(rare).to_record())
+    assert after.to_record() == _reference(rare).to_record()
+
+
+def test_an_order_gives_the_bins():
+    spec = ColumnSpec("x", "feature", "categorical", order=("S", "M", "L"))
+    (column,) = _reference(["M", "L", "L", "XL"], signature=[spec]).columns
+    assert column.bins.categories == ("S", "M", "L")
+    assert column.counts.tolist() == [0, 1, 2]
+    assert column.missing[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "order", "message"),
+    [
+        ("numeric", ("1", "2"), "is numeric: categories have an order"),
+        ("categorical", ("S", "M", "S"), "twice or an empty one"),
+        ("categorical", ("", "M"), "twice or an empty one"),
+    ],
+)
+def test_an_order_that_is_none_is_refused(type_, order, message):
+    with pytest.raises(ValueError, match=message):
+        ColumnSpec("size", "feature", type_, order=order)
+
+
+@given(st.lists(st.integers(-(10**6), 10**6).map(lambda n: n / 7), min_size=2, max_size=50))
+def test_the_scale_is_mean_and_deviation_of_the_usable_values(values):
+    scale = _reference([*values, None, float("nan")]).columns[0].scale
+    if min(values) == max(values):
+        assert scale is None
+    else:
+        assert scale.center == pytest.approx(np.mean(values))
+        assert scale.spread == pytest.approx(np.std(values))
+
+
+@pytest.mark.parametrize("values", [[0.1] * 10, [-1e308, 1e308, 1e308], [0.0, 5e-324], [None]])
+def test_without_a_finite_deviation_there_is_no_scale(values):
+    signature = [ColumnSpec("x", "feature", "numeric")]
+    (column,) = _reference(values, signature=signature).columns
+    assert column.scale is None
+    assert len(column.sums) == 0
 
 
 def test_the_signature_is_inferred_from_the_data():

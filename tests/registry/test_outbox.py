@@ -123,9 +123,8 @@ def test_every_change_arrives_in_order_under_its_key(settings, log):
     assert told["release"]["code_version"] == release.code_version
     assert (told["model"], told["actor"], told["reason"]) == ("m", "a", "r2")
     assert (told["time"], told["alias"]) == (release.created_at, None)
-    reference = Reference.from_record(
-        {"rows": told["release"]["reference_rows"], "columns": told["release"]["columns"]}
-    )
+    release_told = told["release"]
+    reference = Reference.from_record({**release_told, "rows": release_told["reference_rows"]})
     assert reference.to_record() == a_reference().to_record() == version.reference.to_record()
 
     told = messages[4][1]

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.spatial.distance import jensenshannon
-from scipy.stats import entropy
+from scipy.spatial.distance import chebyshev, euclidean, jensenshannon
+from scipy.stats import chi2_contingency, entropy
 
-from kedge.statistics import js_distance, psi
+from kedge.statistics import chi_squared, hellinger, js_distance, l_infinity, psi
+
+DISTANCES = [psi, js_distance, hellinger, l_infinity, chi_squared]
 
 counts = st.integers(2, 12).flatmap(
     lambda bins: st.tuples(
@@ -44,7 +46,7 @@ def test_psi_is_finite_and_never_negative_and_zero_only_for_equals(pair):
 @given(counts)
 def test_distances_do_not_care_which_side_is_the_reference(pair):
     window, reference = pair
-    for distance in (psi, js_distance):
+    for distance in DISTANCES:
         assert distance(window, reference) == pytest.approx(distance(reference, window))
 
 
@@ -62,7 +64,49 @@ def test_published_example():
     assert psi(p, q) == pytest.approx(by_hand, abs=1e-12)
 
 
-@pytest.mark.parametrize("distance", [psi, js_distance])
+@given(counts)
+def test_hellinger_is_the_euclidean_distance_of_the_roots(pair):
+    p, q = (np.sqrt(array / array.sum()) for array in pair)
+    assert hellinger(*pair) == pytest.approx(euclidean(p, q) / np.sqrt(2), abs=1e-12)
+
+
+@given(counts)
+def test_l_infinity_is_the_chebyshev_distance(pair):
+    p, q = (array / array.sum() for array in pair)
+    assert l_infinity(*pair) == pytest.approx(chebyshev(p, q), abs=1e-12)
+
+
+@given(counts)
+def test_chi_squared_is_scipys_per_degree_of_freedom(pair):
+    table = np.array(pair)
+    table = table[:, table.any(axis=0)]
+    expected = chi2_contingency(table, correction=False)
+    if expected.dof:
+        assert chi_squared(*pair) == pytest.approx(expected.statistic / expected.dof)
+    else:
+        assert chi_squared(*pair) == 0
+
+
+def test_chi_squared_is_about_one_with_nothing_changed_whatever_the_sizes():
+    rng = np.random.default_rng(4)
+    shares = rng.dirichlet(np.ones(10))
+    for rows in (50, 5000):
+        values = [
+            chi_squared(rng.multinomial(rows, shares), rng.multinomial(20_000, shares))
+            for _ in range(400)
+        ]
+        assert np.mean(values) == pytest.approx(1, abs=4 * np.std(values) / 20)
+
+
+@given(counts)
+def test_distances_are_finite_and_never_negative_and_zero_for_equals(pair):
+    for distance in DISTANCES:
+        assert np.isfinite(distance(*pair))
+        assert distance(*pair) >= 0
+        assert distance(pair[0], pair[0]) == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
 def test_no_data_has_no_distance(distance):
     nothing, something = np.array([0, 0]), np.array([1, 2])
     assert distance(nothing, something) is None

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
+from counting import statistics_of
 from kedge.contracts import PredictionBatch, Tags, columns_of
 from kedge.profile import ColumnSpec, Profile, count_windows, reference_of
 from kedge.statistics import window_statistics
@@ -90,3 +91,19 @@ def test_a_name_stands_for_one_number():
         for s in window_statistics(replace(Profile.empty(REFERENCE), rows=1), REFERENCE)
     ]
     assert len(keys) == len(set(keys))
+
+
+def test_a_drift_among_a_million_categories_is_seen_and_none_is_missing():
+    rng = np.random.default_rng(8)
+
+    def users(low, high):
+        return [{"user": f"user {number}"} for number in rng.integers(low, high, 20_000)]
+
+    reference = reference_of(columns_of(users(0, 1_000_000), "feature"))
+    same, few = users(0, 1_000_000), users(0, 40)
+    before, after = statistics_of(same, reference), statistics_of(few, reference)
+    # Hardly any of these has ever been seen, and nothing has changed.
+    assert before["psi"].value < 0.01
+    assert before["missing_rate"].value == after["missing_rate"].value == 0
+    # Forty users make all the traffic.
+    assert after["psi"].value > 0.25

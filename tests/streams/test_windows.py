@@ -78,7 +78,8 @@ def _record(delta):
 
 
 def _profile(rows):
-    return Profile(rows, 0, (np.array([rows, 0]),), np.zeros((1, 8), np.int64))
+    counts = np.array([rows, 0])
+    return Profile(rows, 0, (counts,), np.zeros((1, 8), np.int64), (counts * 3,))
 
 
 def _add(windows, delta, now=0):

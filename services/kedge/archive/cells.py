@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kedge.archive.columns import ArchiveType, width
 from kedge.contracts import Column
 from kedge.contracts.predictions import State
-from kedge.profile.reference import as_text
+from kedge.profile.bins import as_text
 
 WHY: Final = ("", "absent", "null", "nan", "empty", "imputed")
 """Why a row has no usable value, by code; 0 where it has one. Order and names as in `KINDS`."""

@@ -150,6 +150,8 @@ KINDS = {
                 ("segment", _TEXT),
                 ("value", _DOUBLE),
                 ("rows", _LONG),
+                ("low", _DOUBLE),
+                ("high", _DOUBLE),
                 ("note", _TEXT),
                 ("window_rows", _LONG),
                 ("window_errors", _LONG),

@@ -36,6 +36,7 @@ action = "rollback"            # notify, rollback
 name = "an input or the output drifts"
 statistic = "psi"
 above = 0.25
+evidence_above = 1000          # and it is no chance: on average, 1000 windows to a false alarm
 # window_seconds = 3600        # one of KEDGE_STREAM__LONGER_WINDOWS; the base window without it
 # every_seconds = 600          # look so often, at windows that overlap; once per window without it
 min_rows = 1000

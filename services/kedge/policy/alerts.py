@@ -66,11 +66,12 @@ def _summary(change: Change) -> str:
         return f"Closed: release {release} has had no window since {time_text(incident.last.end)}."
     what, value = str(incident.subject), f"{change.reading.value:.4g}"
     limit = f"{incident.comparison} {incident.threshold:g}"
+    note = "" if change.reading.note is None else f" Note: {change.reading.note}."
     match change.step:
         case "fired":
             return (
                 f"{what} is {value} in release {release}, {limit} "
-                f"since the window of {time_text(incident.starts_at)}."
+                f"since the window of {time_text(incident.starts_at)}.{note}"
             )
         case "resolved":
             return f"{what} is {value} in release {release}, no longer {limit}."

@@ -109,7 +109,7 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
         )
     own = telling(case.rule, case.readings.get(incident.release, ()))
     before = [r for r in own if r.window.start < incident.starts_at]
-    if healthy := [r for r in before if not case.rule.is_over(r.value)]:
+    if healthy := [r for r in before if not r.is_over(case.rule)]:
         return Refused(
             f"release {incident.release} had {_count(len(healthy), 'window')} under the threshold "
             f"before, the last of {time_text(healthy[-1].window.start)}: the fault did not come "
@@ -198,7 +198,7 @@ def _objection(case: Case, number: int) -> str | None:
             f"of release {number} there are {len(newest)} windows with enough rows, and "
             f"{case.rule.resolve_windows} are needed as evidence"
         )
-    if sick := [r for r in newest if case.rule.is_over(r.value)]:
+    if sick := [r for r in newest if r.is_over(case.rule)]:
         return (
             f"release {number} was at {sick[-1].value:.4g} itself in its window of "
             f"{time_text(sick[-1].window.start)}"

@@ -39,11 +39,38 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One statistic in one window."""
+    """One statistic in one window.
+
+    Attributes:
+        window: of the statistic.
+        value: as published.
+        rows: that it is computed from.
+        low: the least that the raw rows could give; None where that is the value.
+        high: the most that they could give.
+        note: what a reader of the number has to know.
+        evidence: of change, the model's in that window; None where it is not known.
+    """
 
     window: Window
     value: float
     rows: int
+    low: float | None = None
+    high: float | None = None
+    note: str | None = None
+    evidence: float | None = None
+
+    def is_over(self, rule: Rule) -> bool:
+        """Whether it is on the wrong side of the rule's threshold, wherever it is in its bounds."""
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        return rule.is_over(low, high)
+
+    def speaks_for(self, rule: Rule) -> bool:
+        """Whether it speaks for an alert: over the threshold, and with evidence enough."""
+        return self.is_over(rule) and rule.is_enough(self.evidence)
+
+
+_Values = tuple[float, int, float | None, float | None, str | None]
 
 
 @dataclass(slots=True)
@@ -54,14 +81,16 @@ class ReleaseReadings:
         model_version: of the release.
         code_version: of the release.
         windows: by their start.
-        values: for each subject, value and rows by the window's start; a value that could not be
-            had is not here.
+        values: for each subject, what a `Reading` has beside its window, by the window's start; a
+            value that could not be had is not here.
+        evidence: the model's evidence of change, by the window's start.
     """
 
     model_version: str
     code_version: str
     windows: dict[int, Window] = field(default_factory=dict)
-    values: dict[Subject, dict[int, tuple[float, int]]] = field(default_factory=dict)
+    values: dict[Subject, dict[int, _Values]] = field(default_factory=dict)
+    evidence: dict[int, float] = field(default_factory=dict)
 
     def take(self, record: Record, subjects: Iterable[Subject], most: int) -> bool:
         """Take the values of a window; False when it is older than what is there.
@@ -79,25 +108,38 @@ class ReleaseReadings:
         if known is None and len(self.windows) >= most and window.start < min(self.windows):
             return False
         self.windows[window.start] = window
+        self.evidence.pop(window.start, None)
         wanted = set(subjects)
         for values in self.values.values():
             values.pop(window.start, None)
         for each in record["statistics"]:
             subject = subject_of(each)
+            if subject == _EVIDENCE and each["value"] is not None:
+                self.evidence[window.start] = each["value"]
             if subject in wanted and each["value"] is not None and each["value"] == each["value"]:
-                self.values.setdefault(subject, {})[window.start] = (each["value"], each["rows"])
+                self.values.setdefault(subject, {})[window.start] = (
+                    each["value"],
+                    each["rows"],
+                    each["low"],
+                    each["high"],
+                    each["note"],
+                )
         for values in self.values.values():
             for start in sorted(values)[:-most]:
                 del values[start]
         self.values = {subject: values for subject, values in self.values.items() if values}
         needed = set(sorted(self.windows)[-most:]).union(*self.values.values())
         self.windows = {start: w for start, w in self.windows.items() if start in needed}
+        self.evidence = {start: e for start, e in self.evidence.items() if start in needed}
         return True
 
     def of(self, subject: Subject) -> list[Reading]:
         """The readings of a subject, oldest window first."""
         values = self.values.get(subject, {})
-        return [Reading(self.windows[start], *values[start]) for start in sorted(values)]
+        return [
+            Reading(self.windows[start], *values[start], self.evidence.get(start))
+            for start in sorted(values)
+        ]
 
     @property
     def newest(self) -> Window:
@@ -112,6 +154,7 @@ class ReleaseReadings:
                 [*subject, [[start, *reading] for start, reading in values.items()]]
                 for subject, values in self.values.items()
             ],
+            "evidence": list(self.evidence.items()),
         }
 
     @classmethod
@@ -121,10 +164,14 @@ class ReleaseReadings:
             data["code_version"],
             {start: Window(start, end, revision) for start, end, revision in data["windows"]},
             {
-                Subject(*subject): {start: (value, rows) for start, value, rows in values}
+                Subject(*subject): {start: tuple(reading) for start, *reading in values}
                 for *subject, values in data["values"]
             },
+            dict(data["evidence"]),
         )
+
+
+_EVIDENCE = Subject("evidence")
 
 
 def subject_of(statistic: Record) -> Subject:
@@ -164,10 +211,10 @@ def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:
 
 
 def stretch(rule: Rule, readings: Sequence[Reading]) -> Sequence[Reading]:
-    """The newest of the readings that are over the threshold, without one between that is not."""
+    """The newest of the readings that the rule fires on, without one between that it does not."""
     length = 0
     for reading in reversed(readings):
-        if not rule.is_over(reading.value):
+        if not reading.speaks_for(rule):
             break
         length += 1
     return readings[len(readings) - length :]

@@ -38,6 +38,12 @@ class Rule(Part):
     )
     above: float | None = Field(None, description="A value above this is over the threshold.")
     below: float | None = Field(None, description="A value below this is over the threshold.")
+    evidence_above: float | None = Field(
+        None,
+        ge=1,
+        description="Fires only where the model's evidence of change in the same window is above "
+        "this: on average so many windows pass until a false alarm.",
+    )
     window_seconds: float | None = Field(
         None,
         gt=0,
@@ -86,6 +92,10 @@ class Rule(Part):
                     raise refused(narrowing, f"{self.statistic} is about the window, not a column")
         if entry.clock == "broker" and self.window_seconds is not None:
             raise refused("window_seconds", f"{self.statistic} has base windows only")
+        if self.evidence_above is not None and self.statistic == "evidence":
+            raise refused("evidence_above", "the rule is on evidence itself: `above` says it")
+        if self.evidence_above is not None and (entry.segmented or entry.clock == "broker"):
+            raise refused("evidence_above", f"{self.statistic} is published without evidence")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
                 "belongs to a rule with `window_seconds`"
@@ -113,9 +123,20 @@ class Rule(Part):
     def comparison(self) -> str:
         return "above" if self.below is None else "below"
 
-    def is_over(self, value: float) -> bool:
-        """Whether a value is on the wrong side of the threshold; the threshold itself is not."""
-        return value > self.threshold if self.below is None else value < self.threshold
+    def is_over(self, low: float, high: float) -> bool:
+        """Whether a number is on the wrong side of the threshold for sure.
+
+        Args:
+            low: what it is at least.
+            high: what it is at most; the same where it is known exactly.
+        """
+        return low > self.threshold if self.below is None else high < self.threshold
+
+    def is_enough(self, evidence: float | None) -> bool:
+        """Whether the model's evidence of change is what the rule asks for."""
+        return self.evidence_above is None or (
+            evidence is not None and evidence > self.evidence_above
+        )
 
     def covers(
         self,
@@ -128,6 +149,7 @@ class Rule(Part):
         """Whether the rule is about this statistic."""
         return (
             statistic == self.statistic
+            and (column is None or CATALOGUE[statistic].of == "column")
             and kind == self.kind
             and (
                 segment is None

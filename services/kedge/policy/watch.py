@@ -184,12 +184,12 @@ class Watch:
         readings = telling(rule, series.of(subject))
         if (incident := release.incidents.get(key)) is not None:
             newest = readings[-rule.resolve_windows :]
-            over = [reading for reading in readings if rule.is_over(reading.value)]
+            over = [reading for reading in readings if reading.is_over(rule)]
             if over and over[-1].window.start >= incident.starts_at:
                 incident = replace(incident, last=over[-1].window)
                 self._put(incident)
             if len(newest) == rule.resolve_windows and not any(
-                rule.is_over(reading.value) for reading in newest
+                reading.is_over(rule) for reading in newest
             ):
                 del release.incidents[key]
                 yield Change("resolved", incident, window, number, newest[-1])
@@ -239,7 +239,7 @@ class Watch:
                 )
                 if reading.window.start >= since
             ]
-            under = next((r for r in readings if not rule.is_over(r.value)), None)
+            under = next((r for r in readings if not r.is_over(rule)), None)
             if under is not None:
                 closing = self._releases[incident.release]
                 key = (incident.rule, incident.subject)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.contracts import Column, PredictionBatch
-from kedge.contracts.predictions import Ints, State
+from kedge.contracts import Column, PredictionBatch, Role
+from kedge.contracts.predictions import Floats, Ints, State
+from kedge.profile.cells import cells_of
 from kedge.profile.missing import Missing
 from kedge.profile.operations import count_operations
 from kedge.profile.profile import Profile
-from kedge.profile.reference import (
-    BOOLEAN_CATEGORIES,
-    ColumnSpec,
-    Reference,
-    ReferenceColumn,
-    as_text,
-    bins_for,
-    infer_signature,
-)
+from kedge.profile.reference import Reference, ReferenceColumn
+from kedge.profile.scale import Scale, fixed
+from kedge.profile.together import count_together
+from kedge.profile.vectors import VectorScale
+
+_KINDS, _UNSEEN = len(Missing), int(Missing.UNSEEN)
+
+Named = Mapping[tuple[Role, str], Sequence[Column]]
+"""The columns of a batch by role and name; a name has several where it has several types."""
 
 
 def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> dict[int, Profile]:
@@ -36,7 +37,7 @@ def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> 
         Profiles by the start of the window, microseconds since 1970 UTC.
     """
     starts, index = np.unique(batch.event_times // window * window, return_inverse=True)
-    profiles = _count(batch.columns, batch.errors, index, len(starts), reference.columns)
+    profiles = count(by_name(batch.columns), batch.errors, index, len(starts), reference)
     operations = count_operations(batch.latencies_ms, batch.errors, index, len(starts))
     return {
         start: replace(profile, operations=part)
@@ -44,150 +45,124 @@ def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> 
     }
 
 
-def reference_of(
-    columns: Sequence[Column],
-    signature: Sequence[ColumnSpec] | None = None,
-    *,
-    bins: int = 10,
-    most_categories: int = 50,
-) -> Reference:
-    """The reference that the features and outputs of a training or validation set make.
+def by_name(columns: Iterable[Column]) -> Named:
+    named: dict[tuple[Role, str], list[Column]] = {}
+    for column in columns:
+        named.setdefault((column.role, column.name), []).append(column)
+    return named
+
+
+def count(
+    named: Named, errors: Mapping[int, str], index: Ints, windows: int, reference: Reference
+) -> list[Profile]:
+    """One profile for each of some windows.
 
     Args:
-        columns: features and outputs, each of the same number of rows.
-        signature: what the columns have to be; inferred from the data by default.
-        bins: number of quantile bins of a numeric column.
-        most_categories: how many categories get a bin of their own.
-
-    Raises:
-        ValueError: there are no columns, or they are of different lengths, or have mixed types.
+        named: features and outputs, each of the same number of rows.
+        errors: type of the exception by row.
+        index: `[rows]`, the window of each row, from 0.
+        windows: how many there are.
+        reference: where values are counted; its own counts do not matter.
     """
-    lengths = {len(column.states) for column in columns}
-    if len(lengths) != 1:
-        raise ValueError(f"a reference needs columns of one length, not of {sorted(lengths)}")
-    rows = lengths.pop()
-    specs = infer_signature(columns) if signature is None else tuple(signature)
-    unfilled = tuple(
-        ReferenceColumn(
-            spec,
-            bins_for(spec, columns, bins, most_categories),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-        )
-        for spec in specs
-    )
-    (profile,) = _count(columns, {}, np.zeros(rows, np.int64), 1, unfilled)
-    return Reference(
-        rows,
-        tuple(
-            ReferenceColumn(column.spec, column.bins, counts, missing)
-            for column, counts, missing in zip(
-                unfilled, profile.counts, profile.missing, strict=True
-            )
-        ),
-    )
-
-
-def _count(
-    columns: Sequence[Column],
-    errors: dict[int, str],
-    index: NDArray[np.int64],
-    windows: int,
-    wanted: Sequence[ReferenceColumn],
-) -> list[Profile]:
-    by_name: dict[tuple[str, str], list[Column]] = {}
-    for column in columns:
-        by_name.setdefault((column.role, column.name), []).append(column)
     rows = np.bincount(index, minlength=windows)
     failed = np.bincount(index[list(errors)], minlength=windows)
     counts: list[Ints] = []
-    for reference in wanted:
-        width = len(reference.bins) + len(Missing)
-        spec = reference.spec
-        cells = _cells(by_name.get((spec.role, spec.name), ()), reference, len(index))
-        counts.append(
-            np.bincount(index * width + cells, minlength=windows * width).reshape(windows, width)
-        )
-    kinds = len(Missing)
+    places: list[Ints] = []
+    missing: list[tuple[int, NDArray[np.bool_]]] = []
+    unusable: dict[int, NDArray[np.bool_]] = {}
+    for position, column in enumerate(reference.columns):
+        bins = len(column.bins)
+        width = bins + _KINDS
+        cells = cells_of(named.get(column.spec.key, ()), column, len(index))
+        places.append(index * width + cells if windows > 1 else cells)
+        counted = np.bincount(places[-1], minlength=windows * width).reshape(windows, width)
+        counts.append(counted)
+        if not counted[:, bins:].any():
+            continue
+        unusable[position] = none = cells >= bins
+        if column.spec.role == "feature":
+            if counted[:, -1].any():
+                none = none & (cells < bins + _UNSEEN)
+            missing.append((position, none))
+    together = count_together(missing, index, windows)
+    distances = standardised(named, unusable, len(index), reference)
+    sums = [np.empty((windows, 0), np.int64)] * len(reference.columns)
+    for at, position in enumerate(reference.numbers):
+        column = reference.columns[position]
+        sums[position] = _number_sums(column, places[position], distances[at], windows)
+    for position, column in enumerate(reference.columns):
+        if isinstance(column.scale, VectorScale):
+            vectors = named.get(column.spec.key, ())
+            sums[position] = _vector_sums(column.scale, vectors, index, windows)
+    lost = _lost(distances, index, windows, reference)
     return [
         Profile(
             int(rows[w]),
             int(failed[w]),
-            tuple(count[w, :-kinds] for count in counts),
-            np.array([count[w, -kinds:] for count in counts], np.int64).reshape(-1, kinds),
+            tuple(each[w, :-_KINDS] for each in counts),
+            np.array([each[w, -_KINDS:] for each in counts], np.int64).reshape(-1, _KINDS),
+            tuple(each[w] for each in sums),
+            together[w],
+            int(lost[w]),
         )
         for w in range(windows)
     ]
 
 
-def _cells(columns: Sequence[Column], reference: ReferenceColumn, rows: int) -> Ints:
-    """For each row its bin, or the number of bins plus the kind of missing."""
-    bins = len(reference.bins)
-    cells = np.full(rows, bins + Missing.ABSENT, np.int64)
+def standardised(
+    named: Named, unusable: Mapping[int, NDArray[np.bool_]], rows: int, reference: Reference
+) -> Floats:
+    """The numbers of all columns with a `Scale`, in fixed point, `[numbers, rows]`.
+
+    Args:
+        named: features and outputs.
+        unusable: `[rows]` by position in the reference, where there is no usable value; 0 is there.
+        rows: how many.
+        reference: its `numbers` give the order.
+    """
+    numbers = reference.numbers
+    values = np.zeros((len(numbers), rows))
+    scales = np.empty((2, len(numbers), 1))
+    for at, position in enumerate(numbers):
+        column = reference.columns[position]
+        assert isinstance(column.scale, Scale)
+        scales[:, at, 0] = column.scale.center, column.scale.spread
+        mine = [
+            c for c in named.get(column.spec.key, ()) if c.type == "number" and c.values.ndim == 1
+        ]
+        for each in mine:
+            there = True if len(mine) == 1 else each.states == State.VALUE
+            np.copyto(values[at], each.values, where=there)
+    distances = fixed(values, *scales)
+    for at, position in enumerate(numbers):
+        if position in unusable:
+            distances[at, unusable[position]] = 0
+    return distances
+
+
+def _number_sums(column: ReferenceColumn, places: Ints, distances: Floats, windows: int) -> Ints:
+    """The sum in each bin, `[windows, bins]`."""
+    bins = len(column.bins)
+    width = bins + _KINDS
+    added = np.bincount(places, distances, windows * width)
+    return added.reshape(windows, width)[:, :bins].astype(np.int64)
+
+
+def _vector_sums(scale: VectorScale, columns: Sequence[Column], index: Ints, windows: int) -> Ints:
+    """See `VectorScale.sums`, `[windows, length]`."""
+    sums = np.zeros((windows, scale.length), np.int64)
     for column in columns:
-        states = column.states
-        if not states.any():
-            cells = _value_cells(column, reference)
-            continue
-        cells[states == State.NULL] = bins + Missing.NULL
-        cells[states == State.IMPUTED] = bins + Missing.IMPUTED
-        there = states == State.VALUE
-        if there.any():
-            cells[there] = _value_cells(column, reference)[there]
-    return cells
+        if column.values.shape[1:] == (scale.width,):
+            usable = (column.states == State.VALUE) & np.isfinite(column.values).all(axis=1)
+            for window in np.unique(index[usable]).tolist():
+                sums[window] += scale.sums(column.values[usable & (index == window)])
+    return sums
 
 
-def _value_cells(column: Column, reference: ReferenceColumn) -> Ints:
-    """As `_cells`, as though every row had a value."""
-    spec, bins = reference.spec, len(reference.bins)
-    if spec.type == "categorical" and column.values.ndim == 1:
-        return _category_cells(column, reference.bins.categories)
-    if column.type == "text":
-        empty = np.array([not text for text in column.dictionary] or [False])
-        return bins + np.where(
-            empty[np.clip(column.values, 0, len(empty) - 1)], Missing.EMPTY, Missing.WRONG_TYPE
-        ).astype(np.int64)
-    if spec.type == "boolean" and column.values.ndim == 1:
-        if column.type == "boolean":
-            return column.values.astype(np.int64)
-        return _truth_cells(column.values)
-    if spec.type == "vector" and column.values.ndim > 1:
-        return np.where(np.isnan(column.values).any(axis=1), bins + Missing.NAN, 0)
-    if spec.type != "numeric" or column.type != "number" or column.values.ndim > 1:
-        return np.full(len(column.states), bins + Missing.WRONG_TYPE, np.int64)
-    return _numeric_cells(column.values, reference)
-
-
-def _numeric_cells(values: NDArray[np.float64], reference: ReferenceColumn) -> Ints:
-    spec, bins = reference.spec, len(reference.bins)
-    cells = np.searchsorted(reference.bins.edges, values, side="right").astype(np.int64)
-    outside = np.isinf(values)
-    if spec.minimum is not None:
-        outside |= values < spec.minimum
-    if spec.maximum is not None:
-        outside |= values > spec.maximum
-    cells[outside] = bins + Missing.OUT_OF_RANGE
-    cells[np.isnan(values)] = bins + Missing.NAN
-    return cells
-
-
-def _truth_cells(values: NDArray[np.float64]) -> Ints:
-    """Numbers where truth values are due: 0 and 1 are understood, as data frames make them."""
-    bins = len(BOOLEAN_CATEGORIES)
-    cells = np.full(len(values), bins + Missing.WRONG_TYPE, np.int64)
-    for truth in (0, 1):
-        cells[values == truth] = truth
-    cells[np.isnan(values)] = bins + Missing.NAN
-    return cells
-
-
-def _category_cells(column: Column, categories: tuple[str, ...]) -> Ints:
-    bins = len(categories) or 1
-    position = {category: i for i, category in enumerate(categories)}
-    nothing = bins + (Missing.NAN if column.type == "number" else Missing.EMPTY)
-    texts, codes = as_text(column)
-    lookup = np.array(
-        [position.get(text, bins + Missing.UNSEEN) if text else nothing for text in texts],
-        np.int64,
-    )
-    return lookup[np.clip(codes, 0, len(lookup) - 1)]
+def _lost(distances: Floats, index: Ints, windows: int, reference: Reference) -> Floats | Ints:
+    """The sum of the reconstruction errors in each window."""
+    projection = reference.projection
+    if projection is None:
+        return np.zeros(windows)
+    errors = projection.errors(distances[: projection.features])
+    return np.bincount(index, errors, windows)

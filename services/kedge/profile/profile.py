@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from kedge.contracts.predictions import Ints
 from kedge.profile.missing import Missing
 from kedge.profile.operations import Operations
 from kedge.profile.reference import Reference
+from kedge.profile.together import Together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,12 @@ class Profile:
         errors: of these, inferences that raised.
         counts: for each column of the reference, int64 `[bins]`.
         missing: int64 `[columns, 8]`, by kind. With `counts` it adds up to `rows` in each column.
+        sums: for each column with a scale, int64, in fixed point: of a numeric one `[bins]`, the
+            sum of the values in the bin, as distances from the reference's mean in its standard
+            deviations; of vectors, see `VectorScale.sums`. `[0]` for a column without a scale.
+        together: which features are missing in one row.
+        lost: the sum of the rows' reconstruction errors, see `projection`; 0 where the reference
+            has no projection.
         operations: latencies, and errors by their type.
     """
 
@@ -30,6 +37,9 @@ class Profile:
     errors: int
     counts: tuple[Ints, ...]
     missing: Ints
+    sums: tuple[Ints, ...]
+    together: Together = field(default_factory=Together)
+    lost: int = 0
     operations: Operations = field(default_factory=Operations)
 
     @classmethod
@@ -40,6 +50,7 @@ class Profile:
             0,
             tuple(np.zeros(len(column.bins), np.int64) for column in reference.columns),
             np.zeros((len(reference.columns), len(Missing)), np.int64),
+            tuple(np.zeros(column.sums_wanted, np.int64) for column in reference.columns),
         )
 
     @classmethod
@@ -48,11 +59,11 @@ class Profile:
         return cls(
             sum(profile.rows for profile in profiles),
             sum(profile.errors for profile in profiles),
-            tuple(
-                np.sum(column, axis=0)
-                for column in zip(*(profile.counts for profile in profiles), strict=True)
-            ),
+            _added(profile.counts for profile in profiles),
             np.sum([profile.missing for profile in profiles], axis=0),
+            _added(profile.sums for profile in profiles),
+            Together.of_all(profile.together for profile in profiles),
+            sum(profile.lost for profile in profiles),
             Operations.of_all(profile.operations for profile in profiles),
         )
 
@@ -62,46 +73,63 @@ class Profile:
             self.errors + other.errors,
             tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             self.missing + other.missing,
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            self.together + other.together,
+            self.lost + other.lost,
             self.operations + other.operations,
         )
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Profile)
-            and (self.rows, self.errors, len(self.counts))
-            == (other.rows, other.errors, len(other.counts))
+            and (self.rows, self.errors, len(self.counts), self.together, self.lost)
+            == (other.rows, other.errors, len(other.counts), other.together, other.lost)
             and np.array_equal(self.missing, other.missing)
             and self.operations == other.operations
             and all(map(np.array_equal, self.counts, other.counts))
+            and all(map(np.array_equal, self.sums, other.sums))
         )
 
     __hash__ = None  # type: ignore[assignment]
 
-    def to_columns(self, reference: Reference) -> list[Record]:
-        """The `columns` of the `profile` contract."""
-        return [
-            {
-                "name": column.spec.name,
-                "role": column.spec.role,
-                "counts": counts.tolist(),
-                "missing": missing.tolist(),
-            }
-            for column, counts, missing in zip(
-                reference.columns, self.counts, self.missing, strict=True
-            )
-        ]
+    def to_record(self, reference: Reference) -> Record:
+        """What the `profile` contract has of it."""
+        return {
+            "rows": self.rows,
+            "errors": self.errors,
+            "columns": [
+                {
+                    "name": column.spec.name,
+                    "role": column.spec.role,
+                    "counts": counts.tolist(),
+                    "missing": missing.tolist(),
+                    "sums": sums.tolist(),
+                }
+                for column, counts, missing, sums in zip(
+                    reference.columns, self.counts, self.missing, self.sums, strict=True
+                )
+            ],
+            "together": self.together.to_record(),
+            "lost": self.lost,
+            "operations": self.operations.to_record(),
+        }
 
     @classmethod
     def from_record(cls, record: Record, reference: Reference) -> Profile:
         """The profile in a record of the `profile` contract.
 
         Raises:
-            ValueError: its columns or bins are not those of the reference.
+            ValueError: its columns, bins or sums are not those of the reference.
         """
         specs = [(column["role"], column["name"]) for column in record["columns"]]
         wanted = [(spec.role, spec.name) for spec in reference.signature]
-        sizes = [len(column["counts"]) for column in record["columns"]]
-        if specs != wanted or sizes != [len(column.bins) for column in reference.columns]:
+        sizes = [(len(column["counts"]), len(column["sums"])) for column in record["columns"]]
+        together = Together.from_record(record["together"])
+        if (
+            specs != wanted
+            or sizes != [(len(column.bins), column.sums_wanted) for column in reference.columns]
+            or not together.features <= set(range(len(wanted)))
+        ):
             raise ValueError(
                 f"profile of release {record['release']} of {record['model']} does not fit "
                 "the reference of that release: it is of other columns or other bins"
@@ -113,5 +141,12 @@ class Profile:
             np.array([column["missing"] for column in record["columns"]], np.int64).reshape(
                 len(specs), len(Missing)
             ),
+            tuple(np.array(column["sums"], np.int64) for column in record["columns"]),
+            together,
+            record["lost"],
             Operations.from_record(record["operations"]),
         )
+
+
+def _added(parts: Iterable[tuple[Ints, ...]]) -> tuple[Ints, ...]:
+    return tuple(np.sum(column, axis=0) for column in zip(*parts, strict=True))

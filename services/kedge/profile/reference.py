@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kedge.contracts import Column, Record, Role
-from kedge.contracts.predictions import Floats, Ints, State
+from kedge.contracts import Record
+from kedge.contracts.predictions import Ints
+from kedge.profile.bins import Bins
 from kedge.profile.missing import Missing
-
-ColumnType = Literal["numeric", "boolean", "categorical", "vector"]
-BOOLEAN_CATEGORIES = ("false", "true")
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnSpec:
-    """One line of a model's signature.
-
-    Attributes:
-        name: of the feature or output.
-        role: feature or output.
-        type: what a value has to be.
-        minimum: a number below this is out of range; None for no bound.
-        maximum: a number above this is out of range; None for no bound.
-    """
-
-    name: str
-    role: Role
-    type: ColumnType
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bins:
-    """Where a value is counted.
-
-    Attributes:
-        edges: numeric: float64, ascending, inner edges. Bin i holds the values with i edges at or
-            below them, so the first and the last bin are open-ended.
-        categories: categorical and boolean: the category of each bin.
-    """
-
-    edges: Floats
-    categories: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.categories) or len(self.edges) + 1
+from kedge.profile.projection import Projection
+from kedge.profile.scale import Scale
+from kedge.profile.signature import ColumnSpec
+from kedge.profile.together import Together
+from kedge.profile.vectors import VectorScale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +28,23 @@ class ReferenceColumn:
         bins: where values are counted.
         counts: int64 `[bins]`, rows of the reference in each bin.
         missing: int64 `[8]`, rows of the reference without a usable value, by kind.
+        scale: numeric and vector: the unit of its sums; None for other columns and for a constant.
+        sums: int64, as in a profile of the reference; `[0]` without a scale.
     """
 
     spec: ColumnSpec
     bins: Bins
     counts: Ints
     missing: Ints
+    scale: Scale | VectorScale | None = None
+    sums: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def sums_wanted(self) -> int:
+        """How many sums a profile has of the column."""
+        if isinstance(self.scale, VectorScale):
+            return self.scale.length
+        return 0 if self.scale is None else len(self.bins)
 
     def to_record(self) -> Record:
         """As in the `release_event` contract."""
@@ -80,28 +57,67 @@ class ReferenceColumn:
             "maximum": spec.maximum,
             "edges": self.bins.edges.tolist(),
             "categories": list(self.bins.categories),
+            "tail": self.bins.tail,
             "counts": self.counts.tolist(),
             "missing": self.missing.tolist(),
+            "ordered": bool(spec.order),
+            **_scale_record(self.scale),
+            "sums": self.sums.tolist(),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ReferenceColumn:
+        categories = tuple(record["categories"])
         spec = ColumnSpec(
-            record["name"], record["role"], record["type"], record["minimum"], record["maximum"]
+            record["name"],
+            record["role"],
+            record["type"],
+            record["minimum"],
+            record["maximum"],
+            categories if record["ordered"] else (),
         )
-        bins = Bins(np.array(record["edges"], np.float64), tuple(record["categories"]))
+        bins = Bins(np.array(record["edges"], np.float64), categories, record["tail"])
         column = cls(
             spec,
             bins,
             np.array(record["counts"], np.int64),
             np.array(record["missing"], np.int64),
+            _scale_of(record),
+            np.array(record["sums"], np.int64),
         )
         if len(column.counts) != len(bins) or len(column.missing) != len(Missing):
             raise ValueError(
                 f"reference of {spec.role} `{spec.name}` has {len(column.counts)} counts for "
                 f"{len(bins)} bins and {len(column.missing)} kinds of missing for {len(Missing)}"
             )
+        if len(column.sums) != column.sums_wanted:
+            raise ValueError(
+                f"reference of {spec.role} `{spec.name}` has {len(column.sums)} sums, and its "
+                f"scale wants {column.sums_wanted}"
+            )
+        if isinstance(column.scale, Scale) and not len(bins.edges):
+            raise ValueError(f"reference of {spec.role} `{spec.name}` has a scale and no edges")
         return column
+
+
+def _scale_record(scale: Scale | VectorScale | None) -> Record:
+    centers, spreads, bandwidth = [], [], None
+    if isinstance(scale, VectorScale):
+        centers, spreads, bandwidth = (
+            scale.centers.tolist(),
+            scale.spreads.tolist(),
+            scale.bandwidth,
+        )
+    elif scale is not None:
+        centers, spreads = [scale.center], [scale.spread]
+    return {"centers": centers, "spreads": spreads, "bandwidth": bandwidth}
+
+
+def _scale_of(record: Mapping[str, Any]) -> Scale | VectorScale | None:
+    centers, spreads, bandwidth = record["centers"], record["spreads"], record["bandwidth"]
+    if bandwidth is not None:
+        return VectorScale(np.array(centers, np.float64), np.array(spreads, np.float64), bandwidth)
+    return Scale(centers[0], spreads[0]) if centers else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,111 +127,39 @@ class Reference:
     Attributes:
         rows: rows that it is of.
         columns: features and outputs in the signature's order; at most one of each name and role.
+        together: which features are missing in one row.
+        projection: of the numeric features, where there are two or more that vary.
     """
 
     rows: int
     columns: tuple[ReferenceColumn, ...]
+    together: Together = field(default_factory=Together)
+    projection: Projection | None = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """Positions of the columns with a `Scale`, features first."""
+        scaled = [i for i, column in enumerate(self.columns) if isinstance(column.scale, Scale)]
+        return sorted(scaled, key=lambda i: self.columns[i].spec.role != "feature")
 
     @property
     def signature(self) -> tuple[ColumnSpec, ...]:
         return tuple(column.spec for column in self.columns)
 
     def to_record(self) -> Record:
-        return {"rows": self.rows, "columns": [column.to_record() for column in self.columns]}
+        return {
+            "rows": self.rows,
+            "columns": [column.to_record() for column in self.columns],
+            "together": self.together.to_record(),
+            "projection": None if self.projection is None else self.projection.to_record(),
+        }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reference:
-        return cls(record["rows"], tuple(map(ReferenceColumn.from_record, record["columns"])))
-
-
-def infer_signature(columns: Iterable[Column]) -> tuple[ColumnSpec, ...]:
-    """The signature that the data of a reference suggests.
-
-    Raises:
-        ValueError: a name comes with values of more than one type.
-    """
-    types: dict[tuple[Role, str], ColumnType] = {}
-    for column in columns:
-        guess: ColumnType
-        if column.type == "number":
-            guess = "numeric" if column.values.ndim == 1 else "vector"
-        else:
-            guess = "boolean" if column.type == "boolean" else "categorical"
-        known = types.setdefault((column.role, column.name), guess)
-        if known != guess:
-            raise ValueError(
-                f"{column.role} `{column.name}` of the reference has both {known} and {guess} "
-                "values; give it one type, or say in the signature which one is right"
-            )
-    return tuple(ColumnSpec(name, role, type_) for (role, name), type_ in types.items())
-
-
-def bins_for(spec: ColumnSpec, columns: Iterable[Column], most: int, most_categories: int) -> Bins:
-    """Bins of one column from the data of the reference.
-
-    Numbers with more distinct values than `most` get quantile bins; with fewer, a bin for each
-    value and one on either side, so that a constant feature that moves is seen. Categories get a
-    bin each, the most frequent first; those beyond `most_categories` will count as unseen.
-    """
-    if spec.type == "boolean":
-        return Bins(np.empty(0), BOOLEAN_CATEGORIES)
-    if spec.type == "vector":
-        return Bins(np.empty(0))
-    mine = [c for c in columns if (c.role, c.name) == (spec.role, spec.name)]
-    if spec.type == "categorical":
-        return Bins(np.empty(0), _categories(mine, most_categories))
-    values = np.concatenate(
-        [np.empty(0)]
-        + [
-            c.values[c.states == State.VALUE]
-            for c in mine
-            if c.type == "number" and c.values.ndim == 1
-        ]
-    )
-    return Bins(_edges(values[np.isfinite(values)], most))
-
-
-def _edges(values: Floats, most: int) -> Floats:
-    distinct = np.unique(values)
-    if len(distinct) == 0:
-        return np.empty(0)
-    if len(distinct) <= most:
-        return np.append(distinct, np.nextafter(distinct[-1], np.inf))
-    return np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
-
-
-def _categories(columns: Iterable[Column], most: int) -> tuple[str, ...]:
-    totals: dict[str, int] = {}
-    for column in columns:
-        names, codes = as_text(column)
-        counted = np.bincount(codes[column.states == State.VALUE], minlength=len(names))
-        for name, count in zip(names, counted.tolist(), strict=True):
-            if name and count:
-                totals[name] = totals.get(name, 0) + count
-    # Ties by name, so that the same data gives the same bins.
-    return tuple(sorted(totals, key=lambda name: (-totals[name], name))[:most])
-
-
-def as_text(column: Column) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The texts of a column and the index of each row's.
-
-    A number is written without a fraction where it has none, a truth value as false or true, and
-    NaN as the empty text.
-
-    Returns:
-        The distinct texts, and int64 `[rows]`; what stands where there is no value is any index.
-    """
-    if column.type == "text":
-        return column.dictionary or ("",), np.clip(column.values.astype(np.int64), 0, None)
-    if column.type == "boolean":
-        return BOOLEAN_CATEGORIES, column.values.astype(np.int64)
-    if column.values.ndim > 1:
-        raise ValueError(f"{column.role} `{column.name}` is a vector, not a category")
-    distinct, codes = np.unique(column.values, return_inverse=True)
-    return tuple(_number_text(value) for value in distinct.tolist()), codes.astype(np.int64)
-
-
-def _number_text(value: float) -> str:
-    if value != value:  # noqa: PLR0124 - NaN alone differs from itself
-        return ""
-    return str(int(value)) if value.is_integer() else repr(value)
+        known = record["projection"]
+        return cls(
+            record["rows"],
+            tuple(map(ReferenceColumn.from_record, record["columns"])),
+            Together.from_record(record["together"]),
+            None if known is None else Projection.from_record(known),
+        )

@@ -2,21 +2,32 @@
 
 from kedge.statistics.catalogue import CATALOGUE, Entry, as_markdown
 from kedge.statistics.conservation import Conservation, conservation_statistics
-from kedge.statistics.distances import js_distance, psi
+from kedge.statistics.distances import chi_squared, hellinger, js_distance, l_infinity, psi
+from kedge.statistics.evidence import Evidence, Season
 from kedge.statistics.operations import WINDOWS_BEFORE, Traffic, operational_statistics
-from kedge.statistics.window import Statistic, window_statistics
+from kedge.statistics.ordered import Bounds, kolmogorov_smirnov, wasserstein
+from kedge.statistics.statistic import Statistic
+from kedge.statistics.window import window_statistics
 
 __all__ = [
     "CATALOGUE",
     "WINDOWS_BEFORE",
+    "Bounds",
     "Conservation",
     "Entry",
+    "Evidence",
+    "Season",
     "Statistic",
     "Traffic",
     "as_markdown",
+    "chi_squared",
     "conservation_statistics",
+    "hellinger",
     "js_distance",
+    "kolmogorov_smirnov",
+    "l_infinity",
     "operational_statistics",
     "psi",
+    "wasserstein",
     "window_statistics",
 ]

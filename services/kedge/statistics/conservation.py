@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from kedge.statistics.window import Statistic
+from kedge.statistics.statistic import Statistic
 
 
 @dataclass(frozen=True, slots=True)

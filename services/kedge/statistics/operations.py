@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from kedge.profile import RELATIVE_ERROR, Operations, Profile
-from kedge.statistics.window import Statistic
+from kedge.statistics.statistic import Statistic
 
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 

@@ -54,9 +54,7 @@ class Releases:
         model = event["model"]
         if (release := event["release"]) is not None:
             number = release["number"]
-            reference = Reference.from_record(
-                {"rows": release["reference_rows"], "columns": release["columns"]}
-            )
+            reference = Reference.from_record({**release, "rows": release["reference_rows"]})
             self._releases[model, number] = KnownRelease(
                 model, number, release["model_version"], release["code_version"], reference
             )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from kedge.contracts import Record
-from kedge.profile import Operations, Profile
+from kedge.profile import Operations, Profile, Together
 
 
 class Stream(NamedTuple):
@@ -65,6 +65,9 @@ class Window:
             "errors": profile.errors,
             "counts": [counts.tolist() for counts in profile.counts],
             "missing": profile.missing.tolist(),
+            "sums": [sums.tolist() for sums in profile.sums],
+            "together": profile.together.to_record(),
+            "lost": profile.lost,
             "operations": profile.operations.to_record(),
         }
 
@@ -75,6 +78,9 @@ class Window:
             state["errors"],
             tuple(np.array(counts, np.int64) for counts in state["counts"]),
             np.array(state["missing"], np.int64),
+            tuple(np.array(sums, np.int64) for sums in state["sums"]),
+            Together.from_record(state["together"]),
+            state["lost"],
             Operations.from_record(state["operations"]),
         )
         return cls(

@@ -27,4 +27,16 @@ ENTRIES = (
         meaning="That share, all kinds together, less the reference's.",
         formula="missing / rows − missing_ref / rows_ref",
     ),
+    Entry(
+        name="missing_together",
+        group="Missing inputs",
+        of="window",
+        low=-1,
+        high=1,
+        unit="a difference of shares: 0.1 for 10 percentage points",
+        meaning="Share of rows in which a group of features is missing together, less the "
+        "reference's; of the largest group, which the note names. A group is lacking as a whole in "
+        "half the rows or more that lack one of it: one upstream feed, most likely.",
+        formula="rows that lack all of the group / rows − the same of the reference",
+    ),
 )

@@ -1,0 +1,221 @@
+"""E-detectors over the windows of one release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from kedge.contracts import Record
+from kedge.contracts.predictions import Floats
+from kedge.profile import Profile, Reference
+from kedge.statistics.evidence.arrays import packed, unpack
+from kedge.statistics.evidence.cells import Cells
+from kedge.statistics.evidence.experts import MEMORIES, WEIGHTS, Experts
+from kedge.statistics.evidence.likelihood import WindowCounts
+from kedge.statistics.evidence.null import Null
+from kedge.statistics.evidence.sums import Sums
+from kedge.statistics.statistic import Statistic
+
+# From this sum on, by how many cells there are, the null learns only half of what a window says:
+# else what has drifted would soon be normal. But it never stops: else a mistake would last.
+_SUSPICIOUS = 100.0
+_LEAST_TRUST = 0.02
+# Below this, there is hardly a change to tell the onset of.
+_SPEAKS = 100.0
+
+
+class Season(NamedTuple):
+    """A rhythm that is natural: windows of the same slot are alike.
+
+    Attributes:
+        slots: of one cycle.
+        slot_length: in microseconds; a slot is counted from 1970 on, in UTC.
+
+    >>> Season(24, 3_600_000_000).slot(1_700_000_000_000_000)  # at 22:13 UTC
+    22
+    """
+
+    slots: int
+    slot_length: int
+
+    def slot(self, start: int) -> int:
+        """The slot of a window that starts at so many microseconds since 1970."""
+        return start // self.slot_length % self.slots
+
+
+class Evidence:
+    """Whether something has changed, and since when: a fold over the windows of a release.
+
+    The model's evidence is the mean, over all columns, questions and experts, of their
+    Shiryaev-Roberts sums (see `sums`). It alone has the guarantee: an alarm whenever it exceeds A
+    comes, as long as windows are as the null says (see `null`), once in A windows in the mean or
+    more rarely, whatever the number of columns and however they depend on each other. The evidence
+    of a column is the mean over its own sums and tells which columns contribute; of many columns
+    some exceed A more often.
+
+    Windows without rows say nothing and do not count, nor does a column without rows in a window.
+
+    Args:
+        reference: of the model version. Columns that it counts nothing of take the first windows
+            as their reference.
+        floor: a difference of this PSI does not matter, and is no evidence.
+        season: a rhythm that is natural; its slots are learned over the first cycles.
+        burn_in: windows without bets, from which natural variation is learned.
+        earlier: the evidence of an earlier release of the same model. Natural variation is the
+            traffic's, so what was learned of it there is taken over, and there is no burn-in.
+
+    Raises:
+        ValueError: an option can't be.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        *,
+        floor: float = 0.001,
+        season: Season | tuple[int, int] | None = None,
+        burn_in: int = 20,
+        earlier: Evidence | None = None,
+    ) -> None:
+        self._season = Season(*(season or (1, 1)))
+        if not floor > 0:
+            raise ValueError(f"floor is {floor}, and has to be above 0: 0.001 is hardly a drift")
+        if min(self._season) < 1 or burn_in < 0:
+            raise ValueError(
+                f"season {tuple(self._season)} and burn_in {burn_in} have to be at least "
+                "one slot, one microsecond and no window"
+            )
+        self._specs, self._floor, self._burn_in = reference.signature, floor, burn_in
+        self._cells = Cells(reference)
+        self._null = Null(
+            self._cells,
+            self._cells.of_reference(reference),
+            floor=floor,
+            slots=self._season.slots,
+            burn_in=burn_in,
+            experts=MEMORIES.size * WEIGHTS.size,
+        )
+        self._experts = Experts(self._cells, self._null.expect(0).centre)
+        self._sums = Sums(len(MEMORIES), len(WEIGHTS), len(self._cells))
+        if earlier is not None:
+            self._take_over(earlier)
+
+    def _take_over(self, earlier: Evidence) -> None:
+        there = {
+            (earlier._specs[column], question): cell
+            for cell, (column, question) in enumerate(earlier._cells.names)
+        }
+        pairs = [
+            (cell, there[self._specs[column], question])
+            for cell, (column, question) in enumerate(self._cells.names)
+            if (self._specs[column], question) in there
+        ]
+        self._null.take_over(earlier._null, pairs)
+
+    def observe(self, profile: Profile, start: int) -> list[Statistic]:
+        """Fold in the next base window, and give the statistics after it.
+
+        - `evidence`: the model's, and each column's.
+        - `onset`, `onset_earliest`, `onset_latest`: when the change began that the column with the
+          most evidence has seen, in seconds since 1970 UTC; two standard deviations either way.
+
+        Args:
+            profile: of the window, on the bins of the reference.
+            start: of the window, microseconds since 1970 UTC; not before the last one's.
+        """
+        counts = self._cells.of_profile(profile)
+        window = WindowCounts(counts)
+        slot = self._season.slot(start)
+        if len(window.cells):
+            self._fold(counts, window, slot, start / 1e6)
+        return list(self._statistics(profile, slot))
+
+    def _fold(self, counts: Floats, window: WindowCounts, slot: int, start: float) -> None:
+        null, cells = self._null, window.cells
+        expected = null.expect(slot)
+        centre = expected.centre
+        base = centre if null.slots == 1 else null.over_slots()
+        guesses = self._experts.guess(centre, base)
+        spread = expected.variation + null.natural
+        guessed = window.log_likelihood(
+            1 / (guesses.uncertainty + spread)[..., cells], guesses.centres
+        )
+        predictions = null.predict(window, expected, guessed.reshape(-1, len(cells)))
+        log_e = guessed - null.mixture(predictions, window)
+        differs = guesses.differ(centre, expected.known, self._floor)
+        bets = (null.ready(slot) & differs)[..., cells]
+        older = self._sums.add(log_e, bets, cells, start)
+
+        kept = np.ones(self._experts.remembered.shape[:2])
+        kept[:, cells] = np.where(np.isnan(MEMORIES)[:, None], older.max(axis=1), MEMORIES[:, None])
+        self._experts.remember(counts, centre, base, kept)
+        suspicion = self._sums.values.mean(axis=(0, 1)) / (_SUSPICIOUS * len(self._cells))
+        trust = np.maximum(1 / (1 + suspicion), _LEAST_TRUST)
+        null.learn(counts, window, slot, predictions, trust)
+
+    def _statistics(self, profile: Profile, slot: int) -> Iterator[Statistic]:
+        by_cell = self._sums.values.mean(axis=(0, 1))
+        of_column = np.bincount(self._cells.columns, minlength=len(self._specs))
+        by_column = np.bincount(self._cells.columns, by_cell, len(self._specs)) / of_column
+        evidence = float(by_cell.mean()) if len(by_cell) else 0.0
+        note = self._note(slot)
+        yield Statistic("evidence", evidence, profile.rows, note=note)
+        for spec, value in zip(self._specs, by_column.tolist(), strict=True):
+            yield Statistic("evidence", value, profile.rows, spec.role, spec.name, note=note)
+        yield from self._onset(evidence, by_column, profile.rows)
+
+    def _note(self, slot: int) -> str | None:
+        null = self._null
+        made = "reference made of the first windows" if null.unknown.any() else None
+        if null.ready(slot).all():
+            return made
+        seen = int(null.windows.min(initial=self._burn_in))
+        if seen < self._burn_in:
+            calibrating = f"calibrating: {seen} of {self._burn_in} windows"
+        else:
+            calibrating = "calibrating: the season's slot is new"
+        return f"{calibrating}; {made}" if made else calibrating
+
+    def _onset(self, evidence: float, by_column: Floats, rows: int) -> Iterator[Statistic]:
+        names = ("onset", "onset_earliest", "onset_latest")
+        if evidence < _SPEAKS:
+            note = f"evidence is below {_SPEAKS:g}: there is hardly a change to tell the onset of"
+            for name in names:
+                yield Statistic(name, None, rows, note=note)
+            return
+        leading = int(by_column.argmax())
+        spec = self._specs[leading]
+        onset = self._sums.onset(self._cells.columns == leading)
+        for name, value in zip(names, onset, strict=True):
+            yield Statistic(name, value, rows, note=f"by {spec.role} {spec.name}")
+
+    def _arrays(self) -> dict[str, Floats]:
+        return {
+            **self._null.arrays(),
+            "remembered": self._experts.remembered,
+            "log_sums": self._sums.logs,
+            "onset_mean": self._sums.mean,
+            "onset_variance": self._sums.variance,
+        }
+
+    def to_json(self) -> Record:
+        """The state, of a size that does not grow with the windows seen."""
+        return packed(self._arrays())
+
+    @classmethod
+    def from_json(cls, state: Record, reference: Reference, **options: Any) -> Self:
+        """Go on, bit for bit, from what `to_json` gave.
+
+        Args:
+            state: from `to_json`.
+            reference: the same.
+            options: the same; `earlier` is not needed any more.
+
+        Raises:
+            ValueError: the state is of another reference or of other options.
+        """
+        evidence = cls(reference, **options)
+        unpack(state, evidence._arrays())
+        return evidence

@@ -1,0 +1,266 @@
+"""What windows look like as long as nothing has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kedge.contracts.predictions import Floats
+from kedge.statistics.evidence.cells import QUESTIONS, Cells, Mask
+from kedge.statistics.evidence.likelihood import WindowCounts
+
+VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
+"""1/φ, the grid on which natural variation from window to window is learned."""
+
+# Prior probabilities: of each variation, of all experts together, and of windows that differ in it.
+_PRIOR = np.array([0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036])
+_PRIOR_EXPERTS = 1e-7
+_PRIOR_MIXED = 1e-4
+# In the windows of the mixed model, the prior share of all experts.
+_SHARE_OF_EXPERTS = 0.1
+# How many windows the prior of the mixed model's shares counts as.
+_PRIOR_WINDOWS = 10.0
+# Columns of a release vary alike: what they share counts as much as so many of them.
+_PRIOR_CELLS = 2.0
+# So far below the best a variation is never thought to be: what changes later can be learned.
+_LEAST = -20.0
+# Models are judged even by windows that the centre should not learn from: if calm times look like a
+# change, the models are wrong.
+_LEAST_FOR_MODELS = 0.2
+# How often a slot of a season has to be seen until there are bets on it.
+_VISITS = 2
+# For weights between windows of many rows, which vary alike, and of few, which do not: any serves.
+_TYPICAL = 1 / 1000
+
+
+class Expected(NamedTuple):
+    """What the null expects of the next window, by variation.
+
+    Attributes:
+        centres: shares, `[variations, cells, bins]`.
+        uncertainty: one by the rows that the centre is known from, `[variations, cells]`.
+        weights: of the variations, `[variations, cells]`; they add up to one.
+    """
+
+    centres: Floats
+    uncertainty: Floats
+    weights: Floats
+
+    @property
+    def centre(self) -> Floats:
+        """Over all variations, `[cells, bins]`."""
+        return np.asarray(np.einsum("vc,vcb->cb", self.weights, self.centres))
+
+    @property
+    def known(self) -> Floats:
+        """The uncertainty over all variations, `[cells]`."""
+        return np.asarray(np.sum(self.weights * self.uncertainty, axis=0))
+
+    @property
+    def variation(self) -> Floats:
+        """1/φ over all variations, `[cells]`."""
+        return np.asarray(VARIATIONS @ self.weights)
+
+
+class Null:
+    """A Bayesian model of windows without a change; its predictions are what experts bet against.
+
+    A window's counts in a cell are Dirichlet-multinomial. Their centre is not known exactly but
+    learned, from the reference and from the windows since, so the sampling error of a small
+    reference is part of the model; their variation φ is learned on a grid, by a model for each:
+    the concentration of its prediction is c, by
+
+        1/c = 1/φ + 1/A + floor/(bins - 1)
+
+    where A is what the centre is known from, in rows. The last term is the floor: under a Dirichlet
+    of concentration c the expected PSI from its centre is (bins - 1)/c, so variation of this PSI is
+    always natural, however many rows a window has.
+
+    Nature is not always so kind. So the experts' guesses are models of the null too: in a stream
+    that wanders, one that follows it is right in calm times as well, and what it says is no
+    evidence. A last model, mixed, takes another of all these for each window, as often as it was
+    the right one before: some windows vary more than others.
+
+    A prediction is the mixture of the models, each weighed by how well it has predicted the windows
+    so far. What the cells of a question have in common is the prior of each (empirical Bayes).
+
+    Args:
+        cells: the layout.
+        reference: its counts, `[cells, bins]`.
+        floor: the PSI that does not matter.
+        slots: of a season; each has a centre of its own.
+        burn_in: windows that have to be seen before there are bets.
+        experts: how many there are.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        reference: Floats,
+        *,
+        floor: float,
+        slots: int,
+        burn_in: int,
+        experts: int,
+    ) -> None:
+        self._burn_in = burn_in
+        self.natural = floor / np.maximum(cells.sizes - 1, 1)
+        self.unknown = reference.sum(axis=1) == 0
+        # One row more, spread evenly (Perks): no bin is thought impossible.
+        prior = reference + cells.mask / cells.sizes[:, None]
+        total = prior.sum(axis=1)
+        # A slot is not what the reference is of: that only says which bins are rare.
+        trusted = np.minimum(total, 1 / self.natural if slots == 1 else 1.0)
+        self._prior, self._trusted = prior / total[:, None], trusted
+        shape = slots, len(cells)
+        self.seen = np.zeros(shape)
+        # Windows that natural variation is known from, those of an earlier release too.
+        self.windows = np.zeros(len(cells))
+        self.weighed = np.zeros((*shape, cells.bins))
+        # Sums of w²/n and of w², where a window of n rows has the weight w in `weighed`.
+        self.squares = np.zeros((slots, 2, len(cells)))
+        self._questions = cells.questions
+        simple = np.append(_PRIOR, np.full(experts, _PRIOR_EXPERTS / experts))
+        self._prior_models = np.append(simple, _PRIOR_MIXED) / (simple.sum() + _PRIOR_MIXED)
+        self._prior_shares = np.append(
+            (1 - _SHARE_OF_EXPERTS) * _PRIOR / _PRIOR.sum(),
+            np.full(experts, _SHARE_OF_EXPERTS / experts),
+        )
+        self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
+        # Of each model, after the last window.
+        self.posterior = np.repeat(self._prior_models[:, None], len(cells), axis=1)
+        self.chosen = np.zeros((len(simple), len(cells)))
+
+    @property
+    def slots(self) -> int:
+        return len(self.seen)
+
+    def ready(self, slot: int) -> Mask:
+        """Cells of which enough is known for bets on a window of this slot, `[cells]`."""
+        enough = self.windows >= self._burn_in
+        # In a new slot nothing is known of the centre.
+        return enough & (self.seen[slot] >= _VISITS) if self.slots > 1 else enough
+
+    def take_over(self, earlier: Null, pairs: Sequence[tuple[int, int]]) -> None:
+        """Take the natural variation over that another null has learned.
+
+        Args:
+            earlier: the other null.
+            pairs: cells of this one, and which cells of the other they are.
+        """
+        for mine, theirs in pairs:
+            self.log_likelihoods[:, mine] = earlier.log_likelihoods[:, theirs]
+            self.posterior[:, mine] = earlier.posterior[:, theirs]
+            self.chosen[:, mine] = earlier.chosen[:, theirs]
+            if not self.unknown[mine]:
+                self.windows[mine] = earlier.windows[theirs]
+
+    def arrays(self) -> dict[str, Floats]:
+        """All that is learned."""
+        return {
+            "seen": self.seen,
+            "windows": self.windows,
+            "weighed": self.weighed,
+            "squares": self.squares,
+            "log_likelihoods": self.log_likelihoods,
+            "posterior": self.posterior,
+            "chosen": self.chosen,
+        }
+
+    def expect(self, slot: int) -> Expected:
+        """What to expect of a window of this slot."""
+        return self._expected(self.weighed[slot], self.squares[slot])
+
+    def over_slots(self) -> Floats:
+        """The shares that a window of any slot is expected to have, `[cells, bins]`."""
+        return self._expected(self.weighed.sum(axis=0), self.squares.sum(axis=0)).centre
+
+    def _expected(self, weighed: Floats, squares: Floats) -> Expected:
+        total = weighed.sum(axis=-1)
+        shares = _ratio(weighed, total[:, None])
+        # The variance of a weighted mean of independent windows, each of 1/n + 1/φ.
+        worth = _ratio(total**2, squares[0] + VARIATIONS[:, None] * squares[1])
+        known = self._trusted + worth
+        centres = self._prior * self._trusted[:, None] + shares * worth[..., None]
+        return Expected(centres / known[..., None], 1 / known, self._of_variations())
+
+    def _of_variations(self) -> Floats:
+        weights = self._weights()[: len(VARIATIONS)]
+        return np.asarray(weights / weights.sum(axis=0))
+
+    def _weights(self) -> Floats:
+        weights = self._priors() * np.exp(self.log_likelihoods)
+        return np.asarray(weights / weights.sum(axis=0))
+
+    def _priors(self) -> Floats:
+        """What the other cells of its question say of a cell's models, `[models, cells]`."""
+        others = _PRIOR_CELLS * self._prior_models[:, None] - self.posterior
+        for question in range(len(QUESTIONS)):
+            mine = self._questions == question
+            others[:, mine] += self.posterior[:, mine].sum(axis=1, keepdims=True)
+        return np.asarray(others / others.sum(axis=0))
+
+    def predict(self, window: WindowCounts, expected: Expected, experts: Floats) -> Floats:
+        """Log likelihood of a window for each model, `[models, cells of the window]`.
+
+        Args:
+            window: its counts.
+            expected: what was expected of it.
+            experts: its log likelihood for each expert, `[experts, cells of the window]`.
+        """
+        inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
+        of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
+        simple = np.concatenate([of_variations, experts])
+        mixed = _mixture(self._shares()[:, window.cells], simple)
+        return np.concatenate([simple, mixed[None]])
+
+    def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
+        """Log likelihood of a window, `[cells of the window]`."""
+        return _mixture(self._weights()[:, window.cells], predictions)
+
+    def learn(
+        self,
+        counts: Floats,
+        window: WindowCounts,
+        slot: int,
+        predictions: Floats,
+        trust: Floats,
+    ) -> None:
+        """Take a window in.
+
+        Args:
+            counts: of the window, `[cells, bins]`.
+            window: the same.
+            slot: which one it is of.
+            predictions: what `predict` gave for it.
+            trust: how much it counts, `[cells]`, from 0 to 1.
+        """
+        cells, trust = window.cells, trust[window.cells]
+        weight = trust * window.rows / (1 + _TYPICAL * window.rows)
+        self.weighed[slot][cells] += (weight / window.rows)[:, None] * counts[cells]
+        self.squares[slot][:, cells] += weight**2 * np.array([1 / window.rows, 1 + 0 * trust])
+        self.seen[slot][cells] += 1
+        self.windows[cells] += 1
+        trust = np.maximum(trust, _LEAST_FOR_MODELS)
+        likelihoods = self.log_likelihoods[:, cells] + trust * predictions
+        self.log_likelihoods[:, cells] = np.maximum(likelihoods - likelihoods.max(axis=0), _LEAST)
+        simple = self._shares()[:, cells] * np.exp(predictions[:-1] - predictions[-1])
+        self.chosen[:, cells] += trust * simple / simple.sum(axis=0)
+        self.posterior[...] = self._weights()
+
+    def _shares(self) -> Floats:
+        """How often the mixed model takes each of the others, `[models - 1, cells]`."""
+        counted = self.chosen + _PRIOR_WINDOWS * self._prior_shares[:, None]
+        return np.asarray(counted / counted.sum(axis=0))
+
+
+def _mixture(weights: Floats, log_likelihoods: Floats) -> Floats:
+    """Log likelihood under a mixture over the first axis."""
+    highest = log_likelihoods.max(axis=0)
+    return np.asarray(highest + np.log(np.sum(weights * np.exp(log_likelihoods - highest), axis=0)))
+
+
+def _ratio(a: Floats, b: Floats) -> Floats:
+    return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b > 0)

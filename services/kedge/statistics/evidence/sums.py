@@ -1,0 +1,94 @@
+"""Shiryaev-Roberts sums: evidence over every possible onset at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kedge.contracts.predictions import Floats, Ints
+from kedge.statistics.evidence.cells import Mask
+
+# What is kept of a sum from window to window. Without evidence it stays below 1 / (1 - KEPT).
+_KEPT = 0.98
+# Most that the mean of all may be, by one sum alone: so that a long alarm ends when its cause does.
+_MOST = 1e6
+
+
+class Onset(NamedTuple):
+    """When a change began, in seconds since 1970."""
+
+    likely: float
+    earliest: float
+    latest: float
+
+
+class Sums:
+    """One sum for each memory, weight and cell.
+
+    The sum over all onsets k of the product of the e-values since then, by the recursion
+
+        R ← (κ R + 1) e        where the expert bets
+        R ← κ R                where it does not
+
+    (Shin, Ramdas and Rinaldo, "E-detectors", 2022, definition 2.4; there κ = 1.) With e-values
+    that are at most 1 in the mean as long as nothing has changed, R is at most t in the mean after
+    t windows, whatever the dependence between sums, and so is every mean of sums; so the mean time
+    until one exceeds A is at least A (theorem 2.5). Making a sum smaller keeps that: κ < 1, no new
+    onset where nothing is bet, and the limit from above.
+
+    The terms of the sum, as weights of the onsets, have a mean and a variance, which are kept by
+    the same recursion. They tell when the change began.
+
+    Attributes:
+        logs: of the sums.
+        mean: of the onsets, in seconds since 1970.
+        variance: of the onsets.
+    """
+
+    def __init__(self, *shape: int) -> None:
+        self.logs = np.full(shape, -np.inf)
+        self._most = np.log(_MOST * max(self.logs.size, 1))
+        self.mean = np.zeros(shape)
+        self.variance = np.zeros(shape)
+
+    @property
+    def values(self) -> Floats:
+        return np.asarray(np.exp(self.logs))
+
+    def add(self, log_e: Floats, bets: Mask, cells: Ints, start: float) -> Floats:
+        """Take a window in.
+
+        Args:
+            log_e: logarithms of the e-values of these cells, `[…, cells]`.
+            bets: which of them are a bet.
+            cells: which cells these are.
+            start: of the window, in seconds since 1970.
+
+        Returns:
+            The weight of the onsets before this window among all, `[…, cells]`.
+        """
+        before = self.logs[..., cells] + np.log(_KEPT)
+        with_new = np.logaddexp(before, 0.0)
+        older = np.exp(before - with_new)
+        self.logs[..., cells] = np.minimum(np.where(bets, with_new + log_e, before), self._most)
+        weight = np.where(bets, older, 1.0)
+        step = start - self.mean[..., cells]
+        self.mean[..., cells] += (1 - weight) * step
+        self.variance[..., cells] = weight * (
+            self.variance[..., cells] + (1 - weight) * step * step
+        )
+        return np.asarray(older)
+
+    def onset(self, cells: Mask) -> Onset:
+        """When the change began that these cells have evidence of; two standard deviations around.
+
+        Args:
+            cells: which cells are looked at, `[cells]`.
+        """
+        weights, means = self.values[..., cells], self.mean[..., cells]
+        weights = weights / weights.sum()
+        mean = float(np.sum(weights * means))
+        variance = np.sum(weights * (self.variance[..., cells] + (means - mean) ** 2))
+        margin = 2 * float(np.sqrt(variance))
+        return Onset(mean, mean - margin, mean + margin)

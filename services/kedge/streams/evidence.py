@@ -1,0 +1,185 @@
+"""Pure: the evidence of every release of a partition, folded over its base windows.
+
+Base windows are folded in the order in which they are first published. The experts remember past
+windows, so longer windows add nothing to the evidence: they are given that of their last base
+window.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from kedge.contracts import Record
+from kedge.profile import Reference
+from kedge.statistics import Evidence, Statistic
+from kedge.streams.window import Stream, Window, WindowKey, as_bytes
+
+RELEASES = 16
+"""Releases of a stream that are remembered; of more, the longest without a window is forgotten."""
+
+_AFTER = "of the window's first publication: evidence is not gone back on"
+
+
+class _Release(NamedTuple):
+    model: str
+    environment: str
+    number: int
+
+    @property
+    def stream(self) -> Stream:
+        return Stream(self.model, self.environment)
+
+
+@dataclass(slots=True)
+class _Fold:
+    """The evidence of a release; as it was kept, until it is needed again."""
+
+    last: int
+    evidence: Evidence | Record
+
+
+class EvidenceFolds:
+    """The folds of one partition.
+
+    A release that gets traffic again goes on where it stopped: what it has shown is not forgotten,
+    and falls by itself when its windows are as they should be. A new release begins anew, but for
+    the natural variation, which is the traffic's and is taken over from the release that had the
+    last window.
+
+    Args:
+        base_window: length of a base window; microseconds.
+        keep: how long after its start the values of a window may be asked for again; microseconds.
+        options: of `Evidence`.
+    """
+
+    def __init__(self, *, base_window: int, keep: int, **options: Any) -> None:
+        self._base_window, self._keep, self._options = base_window, keep, options
+        self._folds: dict[_Release, _Fold] = {}
+        self._values: dict[_Release, dict[int, list[Statistic]]] = {}
+        self._touched: set[_Release] = set()
+        self._touched_values: set[tuple[_Release, int]] = set()
+
+    def statistics(
+        self, key: WindowKey, window: Window, reference_of: Callable[[int], Reference]
+    ) -> Sequence[Statistic]:
+        """What to publish of the evidence with a window.
+
+        Args:
+            key: of the window.
+            window: as it is published now.
+            reference_of: of a release of the model, by its number.
+        """
+        release = _Release(key.model, key.environment, key.release)
+        if window.end - key.start != self._base_window:
+            return self._of_longer(release, key.start, window.end)
+        values = self._values.setdefault(release, {})
+        if window.revision > 0:
+            if key.start not in values:
+                return [Statistic("evidence", None, window.profile.rows, note="no longer kept")]
+            return [
+                replace(each, note=f"{each.note}; {_AFTER}" if each.note else _AFTER)
+                for each in values[key.start]
+            ]
+        fold = self._folds.get(release)
+        if fold is None:
+            fold = self._begun(release, key.start, reference_of)
+        statistics = self._resumed(release, fold, reference_of).observe(window.profile, key.start)
+        fold.last = max(fold.last, key.start)
+        values[key.start] = statistics
+        self._touched.add(release)
+        self._touched_values.add((release, key.start))
+        for start in [start for start in values if start + self._keep < fold.last]:
+            del values[start]
+            self._touched_values.add((release, start))
+        return statistics
+
+    def _of_longer(self, release: _Release, start: int, end: int) -> list[Statistic]:
+        within = {
+            base: values
+            for base, values in self._values.get(release, {}).items()
+            if start <= base < end
+        }
+        if not within:
+            return []
+        note = "of its last base window"
+        return [
+            replace(each, note=f"{each.note}; {note}" if each.note else note)
+            for each in within[max(within)]
+            if each.column is None
+        ]
+
+    def _begun(
+        self, release: _Release, start: int, reference_of: Callable[[int], Reference]
+    ) -> _Fold:
+        others = [other for other in self._folds if other.stream == release.stream]
+        last = max(others, key=lambda each: (self._folds[each].last, each.number), default=None)
+        evidence = Evidence(
+            reference_of(release.number),
+            earlier=last and self._resumed(last, self._folds[last], reference_of),
+            **self._options,
+        )
+        fold = self._folds[release] = _Fold(start, evidence)
+        self._forget(release)
+        return fold
+
+    def _resumed(
+        self, release: _Release, fold: _Fold, reference_of: Callable[[int], Reference]
+    ) -> Evidence:
+        if not isinstance(fold.evidence, Evidence):
+            state, reference = fold.evidence, reference_of(release.number)
+            try:
+                fold.evidence = Evidence.from_json(state, reference, **self._options)
+            except ValueError:
+                # The settings have changed what the null is, so nothing that was learned fits.
+                fold.evidence = Evidence(reference, **self._options)
+        return fold.evidence
+
+    def _forget(self, newest: _Release) -> None:
+        mine = [release for release in self._folds if release.stream == newest.stream]
+        by_age = sorted(mine, key=lambda each: (self._folds[each].last, each.number))
+        for release in by_age[:-RELEASES]:
+            if release == newest:
+                continue
+            del self._folds[release]
+            self._touched.add(release)
+            for start in self._values.pop(release, {}):
+                self._touched_values.add((release, start))
+
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """State that changed since the last call, by key; None where there is no more."""
+        for release in sorted(self._touched):
+            fold = self._folds.get(release)
+            state = None
+            if fold is not None:
+                assert isinstance(fold.evidence, Evidence)
+                state = as_bytes({"last": fold.last, **fold.evidence.to_json()})
+            yield as_bytes(["evidence", *release]), state
+        for release, start in sorted(self._touched_values):
+            values = self._values.get(release, {}).get(start)
+            kept = None if values is None else as_bytes([each.to_record() for each in values])
+            yield as_bytes(["evidence_of", *release, start]), kept
+        self._touched.clear()
+        self._touched_values.clear()
+
+    def restore(self, name: bytes, value: bytes | None) -> bool:
+        """Take over what `changes` once gave; False when it is not the state of evidence."""
+        known = None if value is None else json.loads(value)
+        match json.loads(name):
+            case ["evidence", model, environment, number]:
+                release = _Release(model, environment, number)
+                if known is None:
+                    self._folds.pop(release, None)
+                else:
+                    self._folds[release] = _Fold(known.pop("last"), known)
+            case ["evidence_of", model, environment, number, start]:
+                values = self._values.setdefault(_Release(model, environment, number), {})
+                if known is None:
+                    values.pop(start, None)
+                else:
+                    values[start] = [Statistic(**each) for each in known]
+            case _:
+                return False
+        return True

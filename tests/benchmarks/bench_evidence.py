@@ -1,0 +1,186 @@
+"""What the evidence is worth: time to a false alarm, delay, and cost. Prints Markdown.
+
+    python tests/benchmarks/bench_evidence.py [--windows 5000] [--runs 12] [only]
+
+50 numeric features of ten bins, 2 % of each missing; alarm at 1000. `only` is a part of a case's
+name. Seeded: the same command prints the same numbers, but for the times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from kedge.profile import Bins, ColumnSpec, Profile, Reference, ReferenceColumn
+from kedge.statistics import Evidence
+
+FEATURES, BINS, ALARM = 50, 10, 1000.0
+HOUR = 3_600_000_000
+NO_SUMS = (np.empty(0, np.int64),) * FEATURES
+EVEN = np.full((FEATURES, BINS), 1 / BINS)
+SLOPE = np.linspace(-1, 1, BINS)
+
+
+def reference(rng, rows):
+    counts, missing = _counts(rng, rows, EVEN, np.full(FEATURES, 0.02 if rows else 0.0))
+    return Reference(
+        rows,
+        tuple(
+            ReferenceColumn(
+                ColumnSpec(f"x{i}", "feature", "numeric"), Bins(np.arange(BINS - 1.0)), *each
+            )
+            for i, each in enumerate(zip(counts, missing, strict=True))
+        ),
+    )
+
+
+def _counts(rng, rows, shares, missing_rates):
+    none = rng.binomial(rows, missing_rates)
+    missing = np.zeros((FEATURES, 8), np.int64)
+    missing[:, 1] = none
+    return rng.multinomial(rows - none, shares), missing
+
+
+def profile(rng, rows, shares, missing_rates=0.02):
+    counts, missing = _counts(rng, rows, shares, np.full(FEATURES, missing_rates))
+    return Profile(rows, 0, tuple(counts), missing, NO_SUMS)
+
+
+def varying(rng, shares, phi):
+    """Shares that differ from window to window: Dirichlet of this concentration."""
+    draws = rng.standard_gamma(phi * shares)
+    return draws / draws.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A stream in which nothing happens."""
+
+    name: str
+    rows: int
+    reference: int = 100_000
+    phi: float = np.inf
+    kind: str = ""
+
+    def windows(self, rng):
+        """Profiles without end."""
+        wander, hour = np.zeros(FEATURES), 0
+        while True:
+            shares = EVEN
+            if self.kind == "daily rhythm":
+                shares = EVEN * (1 + 0.5 * np.sin(2 * np.pi * hour / 24) * SLOPE)
+            elif self.kind == "one mood for all":
+                shares = EVEN * np.clip(1 + 0.15 * rng.standard_normal() * SLOPE, 0.05, None)
+            elif self.kind == "wander":
+                wander = 0.9 * wander + np.sqrt(0.19) * rng.standard_normal(FEATURES)
+                shares = EVEN * np.clip(1 + 0.1 * wander[:, None] * SLOPE, 0.05, None)
+            shares = shares / shares.sum(axis=1, keepdims=True)
+            if np.isfinite(self.phi):
+                shares = varying(rng, shares, self.phi)
+            found = profile(rng, self.rows, shares)
+            if self.kind == "copies":
+                first = found.counts[:1] * FEATURES, np.repeat(found.missing[:1], FEATURES, axis=0)
+                found = Profile(found.rows, 0, *first, NO_SUMS)
+            yield found
+            hour += 1
+
+    @property
+    def options(self):
+        return {"season": (24, HOUR)} if self.kind == "daily rhythm" else {}
+
+
+CLEAN = [
+    *(Clean("independent rows", n) for n in (20, 200, 2000)),
+    *(Clean("reference of 1,000", n, 1000) for n in (20, 200, 2000)),
+    *(Clean("no reference", n, 0) for n in (20, 200, 2000)),
+    *(Clean("variation φ = 1000", n, phi=1000.0) for n in (20, 200, 2000)),
+    *(Clean("variation φ = 70", n, phi=70.0) for n in (20, 200, 2000)),
+    *(Clean("daily rhythm, learned", n, kind="daily rhythm") for n in (20, 200, 2000)),
+    *(Clean("all features the same", n, kind="copies") for n in (20, 200, 2000)),
+    *(Clean("one mood for all", n, kind="one mood for all") for n in (20, 200, 2000)),
+    *(Clean("wander, autocorrelation 0.9", n, kind="wander") for n in (20, 200, 2000)),
+]
+
+
+def run_length(case, windows):
+    """Alarms (each until the evidence falls again), windows in alarm, CPU-ms a window."""
+    rng = np.random.default_rng(7)
+    evidence, stream = Evidence(reference(rng, case.reference), **case.options), case.windows(rng)
+    alarms, spent, above, took = 0, 0, False, 0.0
+    for hour in range(windows):
+        found = next(stream)
+        before = time.process_time()
+        value = evidence.observe(found, hour * HOUR)[0].value
+        took += time.process_time() - before
+        alarms += value > ALARM and not above
+        above = value > ALARM
+        spent += above
+    return alarms, spent, 1000 * took / windows
+
+
+def delay(rows, tilt, seed, *, missing=0.02, phi=np.inf, calm=50, most=200):
+    """Windows from the onset to the alarm, of one feature of 50."""
+    rng = np.random.default_rng(seed)
+    evidence = Evidence(reference(rng, 100_000))
+    after = EVEN.copy()
+    after[0] *= 1 + tilt * SLOPE
+    rates = np.full(FEATURES, 0.02)
+    for hour in range(calm + most):
+        changed = hour >= calm
+        shares = after if changed else EVEN
+        rates[0] = missing if changed else 0.02
+        shares = varying(rng, shares, phi) if np.isfinite(phi) else shares
+        value = evidence.observe(profile(rng, rows, shares, rates), hour * HOUR)[0].value
+        if changed and value > ALARM:
+            return hour - calm + 1
+    return np.inf
+
+
+DELAYS = [
+    *((20, tilt, {}) for tilt in (0.4, 0.8)),
+    *((200, tilt, {}) for tilt in (0.2, 0.4, 0.8)),
+    *((2000, tilt, {}) for tilt in (0.1, 0.2)),
+    (2000, 0.2, {"phi": 2000.0}),
+    (20, 0.0, {"missing": 0.2}),
+    (200, 0.0, {"missing": 0.1}),
+    (2000, 0.0, {"missing": 0.05}),
+]
+
+
+def _say(text, **how):
+    print(text, **how)  # noqa: T201 - what it is run for
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=5000)
+    parser.add_argument("--runs", type=int, default=12)
+    parser.add_argument("only", nargs="?", default="")
+    options = parser.parse_args()
+    _say(
+        "| clean stream | rows | windows | alarms | allowed | windows in alarm | CPU-ms a window |"
+    )
+    _say("|---|---|---|---|---|---|---|")
+    for case in CLEAN:
+        if options.only in case.name:
+            alarms, spent, took = run_length(case, options.windows)
+            allowed = f"{options.windows / ALARM:g}"
+            _say(
+                f"| {case.name} | {case.rows} | {options.windows} | {alarms} | {allowed} | "
+                f"{spent} | {took:.2f} |",
+                flush=True,
+            )
+    if options.only not in "delay":
+        return
+    _say("\n| rows | tilt | | median delay | worst |\n|---|---|---|---|---|")
+    for rows, tilt, more in DELAYS:
+        found = [delay(rows, tilt, seed, **more) for seed in range(options.runs)]
+        says = ", ".join(f"{key} {value:g}" for key, value in more.items())
+        _say(f"| {rows} | {tilt} | {says} | {np.median(found):g} | {max(found):g} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
