@@ -18,7 +18,16 @@ from simulation import registered
 from simulation.broker import Transaction, ViolationError
 from simulation.registered import ALIAS, MODELS
 from simulation.seam import installed, told
-from simulation.traffic import COLUMNS, ROLLED_BACK, STATISTIC, TOLD, WINDOW, Traffic, Truth
+from simulation.traffic import (
+    AS_PUBLISHED,
+    COLUMNS,
+    ROLLED_BACK,
+    STATISTIC,
+    TOLD,
+    WINDOW,
+    Traffic,
+    Truth,
+)
 from simulation.world import Span, World
 
 PARTITIONS = 2
@@ -194,14 +203,15 @@ class Pipeline:
         return [decode(entry.value, contract)[1] for _, _, entry in self.broker.visible(topic)]
 
     def windows(self):
-        """The newest revision of each window, by model, release and start."""
+        """The newest revision of each window that has rows, by model, release and start."""
         found = {}
         for record in self.records(TOPICS.statistics, "statistic"):
             key = (record["model"], record["release"], record["window_start"])
             before = found.get(key)
             same("revision", record["revision"], 0 if before is None else before["revision"] + 1)
             found[key] = record
-        return found
+        # Of a silence it is told when there is one, which depends on the schedule.
+        return {key: record for key, record in found.items() if record["rows"]}
 
     def alerts(self):
         return self.records(TOPICS.alerts, "alert")
@@ -212,7 +222,10 @@ class Pipeline:
 
     def _outcome(self):
         """What the world sees in the end, but for revisions and the time at which it was told."""
-        windows = {key: record | {"revision": None} for key, record in self.windows().items()}
+        windows = {
+            key: record | {"revision": None, "statistics": _settled(record)}
+            for key, record in self.windows().items()
+        }
         alerts = [
             (
                 alert["model"],
@@ -298,7 +311,7 @@ class Pipeline:
                 missing = sum(row.features[name] is None for row in rows)
                 same(f"missing {name} of {key}", values[name, STATISTIC], missing / len(rows))
             wanted = self.truth.statistics(key, tags[key[:2]], registered.reference())
-            seen = [(s["name"], s["column"], s["kind"], s["value"]) for s in record["statistics"]]
+            seen = [(s["name"], s["column"], s["kind"], s["value"]) for s in _settled(record)]
             same(f"statistics of {key}", seen, wanted)
 
     def _check_fold(self):
@@ -343,6 +356,11 @@ class Pipeline:
                 seen = [(a["status"], a["release"], a["decision"]["action"]) for a in alerts]
                 same(f"told of {model} {column} ({story})", seen, TOLD[story])
             same("columns told of", {alert["column"] for alert in mine}, set(COLUMNS))
+
+
+def _settled(record):
+    """The statistics that follow from a window's rows; the others, from what was known when."""
+    return [each for each in record["statistics"] if each["name"] not in AS_PUBLISHED]
 
 
 def _column(alert):

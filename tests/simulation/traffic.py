@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from kedge import statistics
 from kedge.contracts import PredictionBatch, Producer, Tags, columns_of, encode_batch
 from kedge.profile import count_windows
-from kedge.statistics import window_statistics
+from kedge.statistics import operational_statistics, window_statistics
 
 WINDOW = 10_000_000
 START = 1_699_990_000_000_000
 COLUMNS = ("x", "y")
 STATISTIC = "missing_increase"
+
+AS_PUBLISHED = frozenset(
+    {"evidence", "onset", "onset_earliest", "onset_latest", "traffic_share", "volume_ratio"}
+)
+"""Statistics of a window's first publication, or of what else was known at its last one."""
 
 
 class Part(NamedTuple):
@@ -106,7 +113,11 @@ class Truth:
         (profile,) = count_windows(batch, reference, WINDOW).values()
         return [
             (each.name, each.column, each.kind, each.value)
-            for each in window_statistics(profile, reference)
+            for each in chain(
+                window_statistics(profile, reference),
+                operational_statistics(profile, statistics.Traffic(0, None)),
+            )
+            if each.name not in AS_PUBLISHED
         ]
 
 
