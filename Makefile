@@ -23,9 +23,10 @@ TEST_PROCESSES ?= 4
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
-simulation: $(SYNCED) ## 10,000 schedules of faults for the exactly-once loop, on a model of Kafka
+simulation: $(SYNCED) ## 10,000 schedules of faults for the loop and for the services, on a model of Kafka
 	KEDGE_SIMULATION_SCHEDULES=$${KEDGE_SIMULATION_SCHEDULES:-10000} \
-		$(RUN) pytest tests/simulation/test_simulation.py $(PYTEST_ARGS)
+		$(RUN) pytest tests/simulation/test_simulation.py tests/simulation/test_pipeline.py \
+		$(PYTEST_ARGS)
 
 # The same seed is the same schedule: `make chaos KEDGE_CHAOS_SEED=7`.
 export KEDGE_CHAOS_SEED ?= 1
