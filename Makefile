@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test simulation chaos check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test simulation chaos bench-decisions check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,9 +23,10 @@ TEST_PROCESSES ?= 4
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
-simulation: $(SYNCED) ## 10,000 schedules of faults for the exactly-once loop, on a model of Kafka
+simulation: $(SYNCED) ## 10,000 schedules of faults for the loop and for the services, on a model of Kafka
 	KEDGE_SIMULATION_SCHEDULES=$${KEDGE_SIMULATION_SCHEDULES:-10000} \
-		$(RUN) pytest tests/simulation/test_simulation.py $(PYTEST_ARGS)
+		$(RUN) pytest tests/simulation/test_simulation.py tests/simulation/test_pipeline.py \
+		$(PYTEST_ARGS)
 
 # The same seed is the same schedule: `make chaos KEDGE_CHAOS_SEED=7`.
 export KEDGE_CHAOS_SEED ?= 1
@@ -33,6 +34,12 @@ KEDGE_CHAOS_FAULTS ?= 200
 
 chaos: $(SYNCED) ## 200 faults while predictions flow: nothing lost, nothing twice
 	KEDGE_CHAOS_FAULTS=$(KEDGE_CHAOS_FAULTS) $(RUN) pytest tests/chaos -s $(PYTEST_ARGS)
+
+# A run that was broken goes on where it was. Less of it: `BENCH_ARGS="--windows 10000 --runs 10"`.
+bench-decisions: $(SYNCED) ## How good drift decisions are: false alarms, delays, costs, beside others
+	$(UV) sync --locked --all-extras --group bench
+	PYTHONPATH=tests $(RUN) python -m benchmarks.decisions \
+		--markdown .benchmarks/decisions.md --plot .benchmarks/decisions.svg $(BENCH_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from threading import Event
 
@@ -11,6 +10,7 @@ import structlog
 
 from kedge import policies
 from kedge.broker import connection
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
 from kedge.errors import KedgeError
 from kedge.policy import (
@@ -74,9 +74,10 @@ class Alerting:
         kafka: Options,
         *,
         base_window: int,
+        now: Clock = microseconds_now,
     ) -> None:
         self._policies, self._registry, self._base_window = watched, registry, base_window
-        self._topics, self._kafka = topics, kafka
+        self._topics, self._kafka, self._now = topics, kafka, now
         self._watches: dict[int, dict[_Scope, Watch]] = {}
 
     def assigned(self, partition: int) -> None:
@@ -132,7 +133,7 @@ class Alerting:
                 told = change.with_incident(
                     watch.decided(change.incident, self._decision(watch, change.incident))
                 )
-            alert = alert_record(watch, told, _now())
+            alert = alert_record(watch, told, self._now())
             _log_alert(alert)
             yield Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
 
@@ -155,7 +156,7 @@ class Alerting:
             "to_release": None if move is None else move.to_release,
             "generation": None if move is None else move.generation,
             "reason": reason,
-            "decided_at": _now(),
+            "decided_at": self._now(),
         }
 
     def _decide_and_move(self, watch: Watch, incident: Incident) -> tuple[AliasMove | None, str]:
@@ -171,7 +172,7 @@ class Alerting:
                 watch.policy.rollback,
                 watch.readings(incident.rule, incident.subject),
                 history,
-                _now(),
+                self._now(),
             )
         )
         match answer:
@@ -195,7 +196,7 @@ class Alerting:
                 except KedgeError as error:
                     # Above all StaleAliasError: the alias was moved since its history was read.
                     return None, str(error)
-                return move, reason
+                return move, move.reason
 
 
 def _log_alert(alert: Record) -> None:
@@ -203,7 +204,3 @@ def _log_alert(alert: Record) -> None:
     (_log.warning if alert["status"] == "firing" else _log.info)(alert["status"], **told)
     if (decision := alert["decision"]) is not None and alert["status"] == "firing":
         _log.warning(decision["action"], incident=alert["incident"], reason=decision["reason"])
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from threading import Event
 
 from kedge.broker import connection
+from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.assessments import Assessments, TooLateError
 from kedge.settings import Settings, micros
@@ -98,7 +98,7 @@ class Assessor:
                 yield dead_letter(
                     self._topics, "assessor", message, error.reason, str(error), rows=error.rows
                 )
-        yield from self.idle(time.time_ns() // 1000)
+        yield from self.idle(microseconds_now())
 
     def _add(self, message: Incoming) -> None:
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Event
 
 from kedge.broker import connection
+from kedge.clock import microseconds_now
 from kedge.contracts import Topics, decode, encode
 from kedge.settings import Settings, StreamSettings, micros
 from kedge.statistics import conservation_statistics
@@ -39,7 +39,7 @@ class Auditor:
             most_producers=stream.producers,
         )
         with CommittedLog(self._kafka, self._topics.state("auditor"), partition) as log:
-            audit.restore(log.news(), _now())
+            audit.restore(log.news(), microseconds_now())
         self._audits[partition] = audit
 
     def revoked(self, partition: int) -> None:
@@ -57,7 +57,7 @@ class Auditor:
                 yield Outgoing(self._topics.state("auditor"), name, state, partition)
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
-        now = _now()
+        now = microseconds_now()
         for message in batch:
             _name, account = decode(message.value, "account")
             audit = self._audits[message.partition]
@@ -82,7 +82,3 @@ class Auditor:
                 "statistics": [s.to_record() for s in conservation_statistics(window.counts)],
             }
             yield Outgoing(self._topics.statistics, model.encode(), encode("statistic", record))
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

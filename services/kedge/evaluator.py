@@ -16,6 +16,7 @@ import pyarrow as pa
 import structlog
 
 from kedge.broker import connection
+from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.archived import ArchivedPredictions, earliest
 from kedge.evaluation.joining import BaseWindow, by_window, joined_columns
@@ -127,7 +128,7 @@ class Evaluator:
                 if name is not None:
                     wanted.append((truths, name))
             self._read_archive()
-            return list(self._outputs(wanted, _now()))
+            return list(self._outputs(wanted, microseconds_now()))
         except sqlite3.Error as error:
             # The disk is full, for example. All that was on it can be had again.
             self._shelf.close()
@@ -260,7 +261,3 @@ class Evaluator:
             f"{orphan.outcome['environment']}, or only one that was made more than "
             f"{self._settings.horizon:g} s before the newest outcome",
         )
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from threading import Event
 
 from kedge.broker import connection
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
 from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
@@ -59,10 +59,15 @@ class Monitor:
     """Delta profiles in, statistics, state and dead letters out."""
 
     def __init__(
-        self, releases: Releases, topics: Topics, settings: Settings, kafka: Options
+        self,
+        releases: Releases,
+        topics: Topics,
+        settings: Settings,
+        kafka: Options,
+        now: Clock = microseconds_now,
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
-        self._stream = settings.stream
+        self._stream, self._now = settings.stream, now
         self._evidence_settings = settings.evidence
         self._windows: dict[int, Windows] = {}
         self._evidence: dict[int, EvidenceFolds] = {}
@@ -89,7 +94,8 @@ class Monitor:
             season=self._season(),
         )
         windows.restore(
-            [(name, value) for name, value in state if not evidence.restore(name, value)], _now()
+            [(name, value) for name, value in state if not evidence.restore(name, value)],
+            self._now(),
         )
         self._windows[partition], self._evidence[partition] = windows, evidence
 
@@ -113,7 +119,7 @@ class Monitor:
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
-        now = _now()
+        now = self._now()
         accounts = Accounts("monitor")
         for message in batch:
             try:
@@ -180,7 +186,3 @@ class Monitor:
         known = self._releases.release(model, number)
         assert known is not None, "a window's release was known when its first delta was added"
         return known.reference
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -62,11 +62,14 @@ def load(path: Path, stream: StreamSettings) -> tuple[Policy, ...]:
 
 
 def _unpublished(policy: Policy, text: str, stream: StreamSettings) -> Iterator[Problem]:
-    """What rules say of windows that the monitor does not publish: they would never fire."""
+    """What rules look at that no service publishes: they would never fire."""
     base = stream.window
     for index, rule in enumerate(policy.rules):
         step = base if rule.window_seconds == base else stream.slide_of_longer
-        if rule.window_seconds not in (None, base, *stream.longer_windows):
+        if rule.segment is not None:
+            key, wrong = "segment", "no statistics of segments are published"
+            right = "leave it out: the rule then looks at all rows of a window"
+        elif rule.window_seconds not in (None, base, *stream.longer_windows):
             lengths = ", ".join(f"{length:g}" for length in (base, *stream.longer_windows))
             key = "window_seconds"
             wrong = f"no windows of {rule.window_seconds:g} seconds are published"

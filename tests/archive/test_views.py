@@ -1,6 +1,8 @@
 """The views: over nothing, over features that change, and what they say of themselves."""
 
 import math
+import re
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter, connect
 from kedge.contracts import Tags, UnreadableMessageError, encode
 from kedge.errors import KedgeError
-from logged import DAY, START, batch, release_event, single
+from logged import DAY, START, TAGS, batch, release_event, single
 from statistic_records import statistic, window
 
 
@@ -200,3 +202,32 @@ def test_where_no_archive_can_be_the_error_names_the_setting(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(KedgeError, match=r"file/archive.*KEDGE_ARCHIVE__PATH"):
         connect(tmp_path / "file" / "archive")
+
+
+def _sent_again(archive):
+    """Ten predictions in each of three days; those of the first came three times."""
+    days = [
+        [row(f"{day}-{n}", {"x": float(n)}, time=START + day * DAY + n) for n in range(10)]
+        for day in range(3)
+    ]
+    for rows in (days[0], days[1], days[0], days[2], days[0]):
+        archive.add(batch(rows))
+
+
+def test_what_was_sent_again_is_in_the_log_and_once_among_the_distinct(archive, connection):
+    _sent_again(archive)
+    # The same order may be predicted by two releases, and once more later.
+    archive.add(batch([row("0-0", {"x": 0.0})], replace(TAGS, release=8)))
+    archive.add(batch([row("0-0", {"x": 0.0}, time=START + DAY)]))
+    assert column(connection, "SELECT count(*) FROM predictions") == [52]
+    assert column(connection, "SELECT count(*) FROM distinct_predictions") == [32]
+    assert column(connection, "SELECT min(kafka_offset) FROM distinct_predictions") == [0]
+
+
+def test_the_distinct_of_a_day_are_found_without_reading_the_others(archive, connection):
+    _sent_again(archive)
+    day = f"event_time < make_timestamptz({START + DAY})"
+    query = f"SELECT count(*) FROM distinct_predictions WHERE {day}"
+    assert column(connection, query) == [10]
+    ((_, plan),) = connection.sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}").fetchall()
+    assert re.findall(r'"rows_scanned": (\d+)', plan) == ["30"]

@@ -28,6 +28,7 @@ class Moved:
     incident: str | None = None
     moved_at: int = 0
     actor: str = "somebody"
+    reason: str = ""
 
 
 def _readings(*values, since=0, rows=1000):
@@ -200,15 +201,15 @@ def test_of_two_that_qualify_the_later_one_is_taken():
     assert decide(_case(readings=readings, history=history)).to_release == 3
 
 
-MINE = Moved(3, 2, 1, INCIDENT.id, 30 * HOUR)
+MINE = Moved(3, 2, 1, INCIDENT.id, 30 * HOUR, reason="missing: it was better")
 
 
 @pytest.mark.parametrize(
     ("history", "says"),
     [
         # After a crash between the move and the commit, cooldown or not.
-        ((*DEPLOYED, MINE), "this incident moved it to release 1"),
-        ((*DEPLOYED, MINE, Moved(4, 1, 2)), "moved again since"),
+        ((*DEPLOYED, MINE), "missing: it was better"),
+        ((*DEPLOYED, MINE, Moved(4, 1, 2)), "it was better; the alias was moved again since"),
         # Another column of the same window was first.
         ((*DEPLOYED, replace(MINE, incident="xyz-0")), "already rolled back"),
     ],

@@ -283,6 +283,15 @@ def test_a_rule_looks_at_windows_that_are_published(tmp_path, keys, key, says):
     assert says in f"{problem.wrong} {problem.right}"
 
 
+def test_a_rule_on_a_segment_is_refused_as_long_as_none_is_published(tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        HEAD + '[[rules]]\nname = "r"\nstatistic = "accuracy"\nbelow = 0.9\nsegment = "origin=*"'
+    )
+    with pytest.raises(PolicyError, match=r"rules\[0\]\.segment: no statistics of segments"):
+        load(file, StreamSettings())
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [("none.toml", None, "no policy file"), ("folder", "", "no *.toml"), ("x", b"\xff", "UTF-8")],

@@ -13,7 +13,21 @@ from simulation.world import World
 
 PARTITIONS = 2
 MESSAGES = 24
+LIMIT = 1000
+"""Bytes of a message that the topics take, where there are messages too large for them."""
+
 TOPICS = Topics("t")
+
+POISON = {
+    b"!": ("crashed", False),
+    b"!,": ("crashed", True),
+    b"+": ("too_large", False),
+    b",": ("too_large", True),
+}
+"""Marks behind a number: `!` raises, `+` makes a long output, and with `,` the message is long.
+
+The letter has this reason, and is with its message or without.
+"""
 
 
 class Adder:
@@ -36,12 +50,13 @@ class Adder:
 
     def process(self, batch):
         for message in batch:
-            self._sums[message.partition] += int(message.value.strip(b"!"))
-            if message.value.endswith(b"!"):
+            self._sums[message.partition] += _number(message.value)
+            if b"!" in message.value:
                 raise ValueError("poison")
             if self._world.faulty(0.01):
                 raise TryAgainError("not now")
-            yield Outgoing(TOPICS.statistics, b"number", message.value)
+            much = b" " * LIMIT if b"+" in message.value else b""
+            yield Outgoing(TOPICS.statistics, b"number", message.value + much)
         for partition in sorted({message.partition for message in batch}):
             yield self._state(partition)
 
@@ -58,16 +73,23 @@ class Adder:
 
 
 class Adding:
-    """One schedule."""
+    """One schedule.
 
-    def __init__(self, seed, run=run_transactionally, adder=Adder):
-        self.seed, self._run, self._adder = seed, run, adder
+    Args:
+        seed: says everything about it.
+        oversized: whether some messages, or what comes of them, are too large for the topics.
+    """
+
+    def __init__(self, seed, *, oversized=False):
+        self.seed, self._oversized = seed, oversized
         self._world = World(seed, PARTITIONS, self._start, self._publish, self._drained)
         self._broker = self._world.broker
         self._broker.watchers.append(self._committed)
         self._left = MESSAGES
         self._wanted = [[] for _ in range(PARTITIONS)]
-        self._poison = Counter()
+        self._poison = {}
+        if oversized:
+            self._broker.limits = dict.fromkeys((TOPICS.statistics, TOPICS.deadletter), LIMIT)
         self._passed_on = Counter()
 
     def run(self):
@@ -86,7 +108,9 @@ class Adding:
     def _start(self, process):
         settings = Settings.model_construct(topic_prefix="t", stream=_stream(process.name))
         source = Source(TOPICS.predictions, "adder", "t.adder")
-        self._run(source, self._adder(self._world), {}, settings, process.stop)
+        run_transactionally(
+            source, Adder(self._world), {}, settings, process.stop, now=self._world.clock
+        )
 
     # Input
 
@@ -101,11 +125,14 @@ class Adding:
         value = b"%d" % 3**self._left
         decision = random.choice(["plain", "plain", "commit", "abort"])
         poison = random.random() < 0.1
-        value += b"!" if poison else b""
-        self._world.note("input", f"{value} to {number} ({decision})")
+        marks = random.choice(list(POISON)) if poison and self._oversized else b"!"
+        if poison:
+            value += marks + b" " * (LIMIT if b"," in marks else 0)
+        self._world.note("input", f"{value[:30]} to {number} ({decision})")
         if decision != "abort":
             if poison:
-                self._poison[b"%s/%d/%d" % (TOPICS.predictions.encode(), number, partition.end)] = 1
+                where = b"%s/%d/%d" % (TOPICS.predictions.encode(), number, partition.end)
+                self._poison[where] = POISON[marks]
             else:
                 self._wanted[number].append(int(value))
         if decision == "plain":
@@ -118,19 +145,11 @@ class Adding:
         return True
 
     def _drained(self):
-        group = self._broker.group("t.adder")
         return (
-            not group.pending
-            and not self._broker.unmarked
-            and all(
-                group.committed.get(number, 0) >= self._end(number) for number in range(PARTITIONS)
-            )
+            not self._broker.unmarked
+            and self._broker.consumed("t.adder", TOPICS.predictions)
             and all(total == told for total, told in map(bytes.split, self._states().values()))
         )
-
-    def _end(self, number):
-        partition = self._broker.partition(TOPICS.predictions, number)
-        return max((offset + 1 for offset, _ in partition.messages(0, partition.end)), default=0)
 
     # What must be
 
@@ -142,7 +161,7 @@ class Adding:
                 if self._passed_on[entry.value] > 1:
                     raise ViolationError(f"{entry.value} was passed on twice")
         for number, offset in transaction.offsets.get("t.adder", {}).items():
-            if offset > self._end(number):
+            if offset > self._broker.partition(TOPICS.predictions, number).end_of_messages:
                 raise ViolationError(f"committed {offset} of {number}, where there is no such")
             if offset < self._broker.group("t.adder").committed.get(number, 0):
                 raise ViolationError(f"committed {offset} of {number} after a later offset")
@@ -156,16 +175,21 @@ class Adding:
     def _check(self):
         passed_on = Counter(int(entry.value) for _, _, entry in self._visible(TOPICS.statistics))
         _same("passed on", passed_on, Counter(n for w in self._wanted for n in w))
-        letters = Counter(entry.key for _, _, entry in self._visible(TOPICS.deadletter))
-        _same("dead letters", letters, self._poison)
-        for _, _, entry in self._visible(TOPICS.deadletter):
-            assert decode(entry.value, "dead_letter")[1]["reason"] == "crashed"
+        letters = self._visible(TOPICS.deadletter)
+        _same("number of dead letters", len(letters), len(self._poison))
+        records = {entry.key: decode(entry.value, "dead_letter")[1] for _, _, entry in letters}
+        found = {key: (r["reason"], r["value"] is None) for key, r in records.items()}
+        _same("dead letters", found, self._poison)
         states = self._states()
         for number, wanted in enumerate(self._wanted):
             told = [int(e.value) for n, _, e in self._visible(TOPICS.alerts) if n == number]
             _same(f"what was told of {number}", told, sorted(set(told)))
             if wanted:
                 _same(f"state of {number}", states.get(number), b"%d %d" % ((sum(wanted),) * 2))
+
+
+def _number(value):
+    return int(value.strip(b"!+, "))
 
 
 def _same(what, found, wanted):

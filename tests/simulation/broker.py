@@ -54,12 +54,14 @@ class Entry:
 
     key: bytes | None
     value: bytes | None
+    arrival: float
     transaction: Transaction | None = None
     marker: bool = False
 
 
 class Partition:
-    def __init__(self):
+    def __init__(self, clock):
+        self._clock = clock
         self.log: list[Entry] = []
         self.undecided: dict[Transaction, int] = {}
 
@@ -71,13 +73,21 @@ class Partition:
     def stable_end(self):
         return min(self.undecided.values(), default=self.end)
 
+    @property
+    def end_of_messages(self):
+        """The offset behind the last message that was not aborted."""
+        for offset in reversed(range(self.end)):
+            for _ in self.messages(offset, offset + 1):
+                return offset + 1
+        return 0
+
     def append(self, key, value, transaction=None):
         if transaction is not None:
             self.undecided.setdefault(transaction, self.end)
-        self.log.append(Entry(key, value, transaction))
+        self.log.append(Entry(key, value, self._clock(), transaction))
 
     def mark(self, transaction):
-        self.log.append(Entry(None, None, transaction, marker=True))
+        self.log.append(Entry(None, None, self._clock(), transaction, marker=True))
         self.undecided.pop(transaction, None)
 
     def messages(self, start, end, *, aborted=False):
@@ -136,16 +146,18 @@ class Group:
 
 
 class Broker:
-    def __init__(self, partitions):
-        self.partitions = partitions
+    def __init__(self, partitions, clock):
+        self.partitions, self._clock = partitions, clock
         self.topics: dict[tuple[str, int], Partition] = {}
         self.names: dict[str, Name] = {}
         self.groups: dict[str, Group] = {}
         self.unmarked: list[tuple[Transaction, tuple[str, int]]] = []
         self.watchers = []
+        # Most bytes of a message, of the topics that have such a limit.
+        self.limits: dict[str, int] = {}
 
     def partition(self, topic, number):
-        return self.topics.setdefault((topic, number), Partition())
+        return self.topics.setdefault((topic, number), Partition(self._clock))
 
     def group(self, name):
         return self.groups.setdefault(name, Group(self.partitions))
@@ -159,6 +171,14 @@ class Broker:
             for offset, entry in partition.messages(0, partition.end)
             if entry.transaction is None or entry.transaction.decision == "commit"
         ]
+
+    def consumed(self, group_name, topic):
+        """Whether the group has dealt with all that there is of the topic."""
+        group = self.group(group_name)
+        return not group.pending and all(
+            group.committed.get(number, 0) >= self.partition(topic, number).end_of_messages
+            for number in range(self.partitions)
+        )
 
     # Transactions
 

@@ -10,7 +10,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from confluent_kafka import OFFSET_INVALID, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    TIMESTAMP_LOG_APPEND_TIME,
+    IsolationLevel,
+    KafkaError,
+    TopicPartition,
+)
 
 from simulation.broker import passing
 
@@ -49,7 +55,7 @@ class Delivered:
         return None
 
     def timestamp(self):
-        return (1, 1_700_000_000_000 + self.at)
+        return (TIMESTAMP_LOG_APPEND_TIME, int(self.entry.arrival * 1000))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import zlib
 
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError
 
 from simulation.broker import aborting, fenced, passing
+from simulation.consumers import Delivered
 
+_LONGEST = 8_000_000
 _WAITS = 40
 """Turns after which a call that waits for the broker times out."""
 
@@ -23,6 +25,9 @@ class ModelProducer:
         self._epoch = None
         self._buffer, self._transaction, self._broken, self._fatal = [], None, None, None
         self._ending = None
+        # Where a message was refused: numbers go on behind it, which the broker does not take.
+        self._skipped = set()
+        self._reports = []
 
     def _call(self, label):
         self._process.turn(label)
@@ -44,18 +49,26 @@ class ModelProducer:
             raise self._fatal
         self._transaction, self._broken, self._ending = None, None, None
 
-    def produce(self, topic, value, key, partition):
+    def produce(self, topic, value, key, partition, on_delivery=None):
         self._process.turn(f"produce {topic} {key} {value if len(value or b'') < 50 else ''}")
         if self._broken is not None:
             raise self._broken
         if partition < 0:
             partition = zlib.crc32(key or value or b"") % self._broker.partitions
-        self._buffer.append((topic, partition, key, value))
+        self._buffer.append((topic, partition, key, value, on_delivery))
         if self._world.chance(0.5):
             self._send()
 
     def poll(self, timeout):
         del timeout
+        self._report()
+
+    def _report(self):
+        """Tell of what was not delivered."""
+        while self._reports:
+            on_delivery, error, topic = self._reports.pop(0)
+            if on_delivery is not None:
+                on_delivery(error, Delivered((topic, 0), OFFSET_INVALID, failed=error))
 
     def flush(self):
         while self._buffer:
@@ -81,11 +94,21 @@ class ModelProducer:
         except Exception:  # noqa: BLE001 - kept in self._fatal
             return
         while transaction is not None and self._buffer:
+            topic, partition, key, value, on_delivery = self._buffer.pop(0)
             if self._world.faulty(0.01):
-                self._break(KafkaError.MSG_SIZE_TOO_LARGE, "refused by its topic")
-                self._buffer.clear()
-                return
-            self._broker.write(transaction, *self._buffer.pop(0))
+                self._break(KafkaError._MSG_TIMED_OUT, "not delivered")
+            elif len(value or b"") > self._broker.limits.get(topic, _LONGEST):
+                error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "refused by its topic")
+                self._break(error.code(), error.str())
+                self._reports.append((on_delivery, error, topic))
+                self._skipped.add((topic, partition))
+            elif (topic, partition) in self._skipped:
+                self._break(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "skipped numbers")
+                self._skipped.clear()
+            else:
+                self._broker.write(transaction, topic, partition, key, value)
+                continue
+            self._buffer.clear()
 
     def _break(self, code, text):
         self._broken = aborting(code, text)
@@ -137,6 +160,7 @@ class ModelProducer:
         del timeout
         self._call("abort")
         self._buffer.clear()
+        self._report()
         if self._ending != "abort":
             self._end("abort")
         self._broken = None

@@ -6,7 +6,7 @@ as it is, with the options that it would give librdkafka.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import SimpleNamespace
 from unittest import mock
@@ -33,27 +33,22 @@ class _Log:
 
 @contextmanager
 def installed(world, *modules):
-    """Kedge's clients, clocks and the loop's log, in this process, are of this world."""
-    clients, loop = kedge.streams.clients, kedge.streams.loop
-    clock = SimpleNamespace(
-        time_ns=lambda: int(world.now * 1e9), monotonic=lambda: world.current.now
-    )
+    """Kedge's clients, in this process, and the logs of the loop and the modules are of this world.
+
+    Services take their clock as an argument; only patience is measured where it is needed.
+    """
+    clients = kedge.streams.clients
+    patience = SimpleNamespace(monotonic=lambda: world.current.now)
     with (
         mock.patch.object(clients, "Consumer", partial(ModelConsumer, world)),
         mock.patch.object(clients, "Producer", partial(ModelProducer, world)),
         mock.patch.object(clients, "AdminClient", partial(ModelAdmin, world)),
-        mock.patch.object(loop, "_log", _Log(world)),
-        mock.patch.object(loop, "time", clock),
-        mock.patch.object(kedge.streams.committed, "time", clock),
+        mock.patch.object(kedge.streams.committed, "time", patience),
+        ExitStack() as stack,
     ):
-        undo = [mock.patch.object(module, "time", clock) for module in modules]
-        for patch in undo:
-            patch.start()
-        try:
-            yield
-        finally:
-            for patch in undo:
-                patch.stop()
+        for module in (kedge.streams.loop, *modules):
+            stack.enter_context(mock.patch.object(module, "_log", _Log(world)))
+        yield
 
 
 def told(seed, trace):

@@ -1,10 +1,11 @@
 """The model tells the truth: the same scenario on it and on the real broker, with one outcome."""
 
+import os
 import uuid
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from kedge.contracts import Topics
@@ -149,6 +150,22 @@ def nothing_stops_a_former_member_that_sends_no_offsets(place):
     return failed, _values(place)
 
 
+def a_refused_message_costs_the_next_transaction_too(place):
+    client, outcomes, refused = _producer(place, "one"), [], []
+
+    def delivered(error, message):
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            refused.append(message.topic() == place.topic)
+
+    for value in (os.urandom(9_000_000), b"b", b"c"):
+        client.begin_transaction()
+        client.produce(place.topic, value, b"k", 0, on_delivery=delivered)
+        outcomes.append(_error(lambda: client.commit_transaction(30)))
+        if outcomes[-1] is not None:
+            client.abort_transaction(30)
+    return outcomes, refused, _values(place)
+
+
 SCENARIOS = {
     a_newer_producer_fences_the_older: ({"fatal": True, "abort": False}, [b"newer"]),
     aborted_messages_are_not_seen_and_markers_take_offsets: ([b"a", b"c"], [7, 7]),
@@ -161,6 +178,11 @@ SCENARIOS = {
     ],
     a_former_member_commits_no_offsets: ({"fatal": False, "abort": True}, []),
     nothing_stops_a_former_member_that_sends_no_offsets: (None, [b"x"]),
+    a_refused_message_costs_the_next_transaction_too: (
+        [{"fatal": False, "abort": True}, {"fatal": False, "abort": True}, None],
+        [True],
+        [b"c"],
+    ),
 }
 
 

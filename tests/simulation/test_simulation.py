@@ -27,6 +27,13 @@ def test_nothing_is_lost_and_nothing_is_twice_whatever_happens(portion):
         Adding(seed).run()
 
 
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("portion", range(PORTIONS))
+def test_what_the_topics_never_take_is_given_up(portion):
+    for seed in range(FIRST + portion, FIRST + SCHEDULES // 4, PORTIONS):
+        Adding(seed, oversized=True).run()
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_once(seed):
     Adding(seed).run()

@@ -112,6 +112,26 @@ class Shape:
     sticky: float
 
 
+@dataclass(frozen=True)
+class Span:
+    """What the shapes of schedules are drawn from.
+
+    Attributes:
+        services: up to three processes of each are kept running.
+        steps: least and most, of the part with faults.
+        rates: of faults, any of these.
+        idles: whether the part with faults goes on when all was dealt with.
+    """
+
+    services: int
+    steps: tuple[int, int]
+    rates: tuple[float, ...]
+    idles: bool
+
+
+ONE_SERVICE = Span(services=1, steps=(100, 500), rates=(0.0, 0.5, 1.0, 3.0), idles=True)
+
+
 class World:
     """Processes, the broker, and what happens to them.
 
@@ -119,22 +139,23 @@ class World:
     more; `drained()` whether all of it was dealt with.
     """
 
-    def __init__(self, seed, partitions, start, publish, drained):
+    def __init__(self, seed, partitions, start, publish, drained, *, span=ONE_SERVICE):
         self.random = Random(seed)
-        self.broker = Broker(partitions)
+        self.now = 1_700_000_000.0
+        self.broker = Broker(partitions, lambda: self.now)
         self.current, self.failure = None, None
         self.trace = []
-        self.now = 1_700_000_000.0
         self.calm = False
         self.shape = Shape(
-            self.random.randint(1, 3),
+            self.random.randint(1, 3) * span.services,
             self.random.random() < 0.5,
-            self.random.randint(100, 500),
-            self.random.choice([0.0, 0.5, 1.0, 3.0]),
+            self.random.randint(*span.steps),
+            self.random.choice(span.rates),
             self.random.choice([0.0, 0.5, 0.9]),
         )
         self._last: Process | None = None
         self._start, self._publish, self._drained = start, publish, drained
+        self._span = span
         self.processes: list[Process] = []
         self._made = 0
 
@@ -142,6 +163,10 @@ class World:
 
     def note(self, who, what):
         self.trace.append((who, what))
+
+    def clock(self):
+        """The time, as services ask for it."""
+        return round(self.now * 1e6)
 
     def pass_time(self, seconds):
         self.now += seconds
@@ -174,6 +199,8 @@ class World:
         try:
             for _ in range(self.shape.steps):
                 self._step()
+                if not self._span.idles and self._drained():
+                    break
             while self._publish():
                 pass
             self.note("scheduler", "no more faults")

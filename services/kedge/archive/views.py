@@ -13,6 +13,13 @@ from kedge.errors import KedgeError
 # What is read first counts: the views below the datasets stand on them.
 _VIEWS = {
     "predictions": "SELECT * FROM {predictions}",
+    # Of what a row is told apart by, the time lets a query for some days read these days only.
+    "distinct_predictions": """
+        SELECT * FROM predictions
+        QUALIFY row_number() OVER (
+            PARTITION BY model, model_version, code_version, release, environment, id, event_time
+            ORDER BY kafka_partition, kafka_offset
+        ) = 1""",
     "outcomes": "SELECT * FROM {outcomes}",
     "statistics": """
         SELECT * FROM {statistics}
@@ -77,7 +84,9 @@ VIEWS = tuple(_VIEWS)
 """Names of the views."""
 
 _COMMENTS = {
-    "predictions": "Every logged inference; features.<name> and outputs.<name> hold the values",
+    "predictions": "Every logged inference, as often as it came; features.<name> and "
+    "outputs.<name> hold the values",
+    "distinct_predictions": "Every logged inference once, however often it was sent",
     "outcomes": "The truth about predictions as it came, corrections among it",
     "scored": "Predictions with the truth that was known last, null where there is none yet",
     "missing": "One row for each feature or output that a prediction has no usable value of",

@@ -110,7 +110,7 @@ def show(
 
     wanted = place_of(place)
     _kafka, _settings, letters = _opened()
-    letter = letters.at(wanted)
+    letter = letters.completed(letters.at(wanted))
     message = letter.message
     value = message.value or b""
     contents = described(message.value)
@@ -285,7 +285,7 @@ def _row(letter: Letter, replayed: dict[Place, int]) -> dict[str, Any]:
         "partition": message.partition,
         "offset": message.offset,
         "timestamp": message.timestamp,
-        "bytes": letter.size,
+        "bytes": letter.left_out or letter.size,
         "replayed_at": replayed.get(letter.place),
     }
 

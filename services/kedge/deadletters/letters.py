@@ -61,6 +61,8 @@ class Letter:
         rows: predictions in it that were given up; 0 where nobody can know.
         message: what was given up, whole, as it was read.
         size: bytes of its value; None where it has none.
+        left_out: bytes of the message that are not here, as the letter would have been too large;
+            `Letters.completed` has them.
     """
 
     place: Place
@@ -71,6 +73,7 @@ class Letter:
     rows: int
     message: Incoming
     size: int | None
+    left_out: int = 0
 
     def without_value(self) -> Letter:
         """The same to be held by the thousand: all of it but the bytes of the message."""
@@ -160,6 +163,25 @@ class Letters:
                     "`kedge deadletters list` shows those there are"
                 )
 
+    def completed(self, letter: Letter) -> Letter:
+        """The letter with its whole message, read where it came from if it had to be left out.
+
+        Raises:
+            KedgeError: it is there no more.
+        """
+        if not letter.left_out:
+            return letter
+        where = letter.message
+        with CommittedLog(self._kafka, where.topic, where.partition, where.offset) as log:
+            message = next(log.arrivals(), None)
+        if message is None or message.offset != where.offset:
+            raise KedgeError(
+                f"dead letter {letter.place} is without its message, which was too large for "
+                f"{self._topics.deadletter}; and {where.topic} has it no more at "
+                f"{where.partition}/{where.offset}"
+            )
+        return replace(letter, message=message, size=len(message.value or b""))
+
     def replayed(self) -> dict[Place, int]:
         """When each letter that was replayed was so last, in microseconds since 1970."""
         times: dict[Place, int] = {}
@@ -200,4 +222,5 @@ def _letter(message: Incoming) -> Letter:
             tuple((header["name"], header["value"]) for header in record["headers"]),
         ),
         None if record["value"] is None else len(record["value"]),
+        record["left_out"],
     )

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from confluent_kafka import KafkaException, Producer
 
+from kedge.clock import microseconds_now
 from kedge.contracts import Topics
 from kedge.deadletters.letters import Letter, Letters, Place
 from kedge.errors import KedgeError
@@ -47,7 +48,8 @@ def replay(
         on_sent: called after each.
 
     Raises:
-        KedgeError: a letter does not exist or was replayed before, or the broker refused.
+        KedgeError: a letter does not exist or was replayed before, its message is gone, or the
+            broker refused.
     """
     topics = Topics(settings.topic_prefix)
     create_topics(kafka, settings)
@@ -65,7 +67,7 @@ def replay(
         sender.begin_transaction()
         try:
             for letter in letters.each(list(places)):
-                _send(sender, topics, letter)
+                _send(sender, topics, letters.completed(letter))
                 on_sent(letter)
             _insist(lambda: sender.commit_transaction(_TIMEOUT))
         except BaseException:
@@ -96,7 +98,7 @@ def _send(sender: Producer, topics: Topics, letter: Letter) -> None:
         header for header in message.headers if header[0] != REPLAY_HEADER
     ]
     headers.append((REPLAY_HEADER, str(letter.place).encode()))
-    note = json.dumps({"at": time.time_ns() // 1000}).encode()
+    note = json.dumps({"at": microseconds_now()}).encode()
     notes = topics.state("deadletters")
     _patiently(
         sender,

@@ -25,7 +25,8 @@ class Letter:
         place: its model, empty where it can't be read, and its partition.
         offset: of the message in predictions.
         rows: predictions in it.
-        crashed: whether the profiler crashed on it. Then no account has it.
+        crashed: whether it was the loop that gave it up, as the profiler crashed on it or a topic
+            did not take what it made of it. Then no account has it.
     """
 
     place: Place

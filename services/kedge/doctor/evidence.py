@@ -114,7 +114,7 @@ def _letters(logs: list[CommittedLog], topics: Topics) -> Iterator[Letter]:
                     Place(_model(letter), letter["partition"]),
                     letter["offset"],
                     letter["rows"],
-                    crashed=letter["reason"] == "crashed",
+                    crashed=letter["reason"] in ("crashed", "too_large"),
                 )
 
 

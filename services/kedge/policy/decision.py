@@ -26,6 +26,8 @@ class Move(Protocol):
     @property
     def actor(self) -> str: ...
     @property
+    def reason(self) -> str: ...
+    @property
     def incident(self) -> str | None:
         """The incident that a rollback answers; None for every other move."""
 
@@ -84,9 +86,9 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
     In this order:
 
     1. An incident moves an alias once. Where its move is in the history, that is the answer,
-       whatever came later; so a process that died after the move says the same again. An alias
-       that was rolled back from the same release for another incident, and not moved since, is an
-       answer too: of the columns that fail together, the first moves the alias.
+       whatever came later, with its reason; so a process that died after the move says the same
+       again. An alias that was rolled back from the same release for another incident, and not
+       moved since, is an answer too: of the columns that fail together, the first moves the alias.
     2. The alias must point at the release that the evidence is about.
     3. The release must have come with the fault: one with windows of its own under the threshold
        before the stretch was hit by something else, and going back would not help.
@@ -132,9 +134,7 @@ def _done(case: Case) -> WentBack | None:
     for move in case.history:
         if move.incident == incident.id:
             since = "" if move is current else "; the alias was moved again since"
-            return WentBack(
-                move.generation, f"this incident moved it to release {move.to_release}{since}"
-            )
+            return WentBack(move.generation, f"{move.reason}{since}")
     if current.incident is not None and current.from_release == incident.release:
         return WentBack(
             current.generation,

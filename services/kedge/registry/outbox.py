@@ -23,9 +23,9 @@ from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy import select, update
 
 from kedge.broker import connection
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Topics
 from kedge.errors import KedgeError
-from kedge.registry.clock import Clock, microseconds_now
 from kedge.registry.database import Database, DatabaseUnavailableError
 from kedge.registry.tables import outbox
 from kedge.settings import Settings

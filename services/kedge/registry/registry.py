@@ -8,8 +8,8 @@ from typing import Self
 
 from sqlalchemy import insert, select
 
+from kedge.clock import Clock, microseconds_now
 from kedge.registry import events, queries
-from kedge.registry.clock import Clock, microseconds_now
 from kedge.registry.comparison import Difference, Released, differences
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
+from kedge.clock import Clock
 from kedge.profile import Reference
 from kedge.registry import queries
 from kedge.registry.addresses import model_version_id, reference_text
-from kedge.registry.clock import Clock
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database
 from kedge.registry.entries import CodeVersion, ModelVersion

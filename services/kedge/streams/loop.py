@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from threading import Event
-from typing import Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError
 from kedge.settings import Settings
 from kedge.streams.clients import Options, consumer, producer
-from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming
+from kedge.streams.messages import Incoming, Outgoing, dead_letter, incoming, shortened
+from kedge.streams.processor import Processor, Source, TryAgainError
 from kedge.streams.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -30,61 +29,32 @@ _PAUSE = 0.5
 _TRANSACTION_TIMEOUT_MS = 15_000
 """How long the outputs of a killed process whose name nobody takes over hold readers back."""
 
+_ATTEMPTS = 6
+"""To commit what fits: an output is refused, then a letter, and after each once for its number."""
 
-class TryAgainError(Exception):
-    """The micro-batch can't be processed now, through no fault of its messages."""
-
-
-class Processor(Protocol):
-    """What a service does with its messages.
-
-    State is kept by partition of the input. Whatever `process` and `idle` change of it has to be
-    among their outputs, so that `assigned` finds it again.
-    """
-
-    def assigned(self, partition: int) -> None:
-        """Take the partition's state from the topics, forgetting what was in memory."""
-
-    def revoked(self, partition: int) -> None:
-        """Forget the partition's state."""
-
-    def process(self, batch: Sequence[Incoming]) -> Iterable[Outgoing]:
-        """The outputs of a micro-batch.
-
-        Raises:
-            UnreadableMessageError: a message can't be read.
-            TryAgainError: something else than the messages stands in the way.
-        """
-
-    def rows(self, message: Incoming) -> int:
-        """Predictions in a message that is given up; 0 where nobody can know."""
-
-    def idle(self, now: int) -> Iterable[Outgoing]:
-        """The outputs that time alone brings; `now` is in microseconds since 1970 UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a loop reads, and as whom."""
-
-    topic: str
-    service: str
-    group: str
+_TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 
 
 def run_transactionally(
-    source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+    source: Source,
+    processor: Processor,
+    kafka: Options,
+    settings: Settings,
+    stop: Event,
+    *,
+    now: Clock = microseconds_now,
 ) -> None:
     """Process `source` until `stop` is set.
 
     Outputs and consumed offsets commit together, so a crash or a rebalance loses and repeats
     nothing. A message that makes the processor raise, alone in its micro-batch, becomes a dead
-    letter.
+    letter; so does one with an output that the broker refuses as too large, which no repetition
+    would change.
 
     Raises:
         KafkaException: the client is beyond repair, for example fenced by a process of its name.
     """
-    loop = _Loop(source, processor, kafka, settings, stop)
+    loop = _Loop(source, processor, kafka, settings, stop, now=now)
     try:
         loop.run()
     finally:
@@ -93,15 +63,24 @@ def run_transactionally(
 
 class _Loop:
     def __init__(
-        self, source: Source, processor: Processor, kafka: Options, settings: Settings, stop: Event
+        self,
+        source: Source,
+        processor: Processor,
+        kafka: Options,
+        settings: Settings,
+        stop: Event,
+        *,
+        now: Clock,
     ) -> None:
-        self._source, self._processor, self._stop = source, processor, stop
+        self._source, self._processor, self._stop, self._now = source, processor, stop, now
         self._topics = Topics(settings.topic_prefix)
         self._stream = settings.stream
         # The offset that each partition goes on at.
         self._assigned: dict[int, int] = {}
         # Above zero, so many messages are processed one by one: one of them may be poison.
         self._careful = 0
+        # The topic for which the last transaction had too large a message.
+        self._refusing: str | None = None
         self._consumer: Consumer = consumer(kafka, source.group)
         name = settings.stream.instance or uuid.uuid4().hex
         self._producer: Producer = producer(
@@ -128,11 +107,18 @@ class _Loop:
             if batch:
                 self._advance(batch)
             else:
-                self._commit(self._processor.idle(time.time_ns() // 1000), [])
+                self._idle()
 
     def close(self) -> None:
         self._watchdog.close()
         self._consumer.close()
+
+    def _idle(self) -> None:
+        done = self._commit(self._processor.idle(self._now()), [])
+        if not done and self._refusing is not None:
+            # No message brought it that could be given up: this waits for whoever set the limit.
+            _log.error("output_too_large", topic=self._refusing)
+            self._stop.wait(_PAUSE)
 
     def _consume(self) -> list[Incoming]:
         if self._careful:
@@ -158,14 +144,59 @@ class _Loop:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept and the stream goes on
             if len(batch) > 1:
-                _log.warning("processing_one_by_one", messages=len(batch), error=repr(error))
-                self._careful = len(batch)
-                self._rewind(batch)
+                self._one_by_one(batch, repr(error))
                 return
             outputs = [self._isolated(batch[0], error)]
             self._restore()
-        if not self._commit(outputs, batch):
+        if self._commit(outputs, batch):
+            return
+        if self._refusing is None:
             self._rewind(batch)
+        elif len(batch) > 1:
+            self._one_by_one(batch, f"too large for {self._refusing}")
+        else:
+            self._commit_what_fits(outputs, batch[0])
+
+    def _one_by_one(self, batch: list[Incoming], why: str) -> None:
+        """Find out which of these messages it is."""
+        _log.warning("processing_one_by_one", messages=len(batch), error=why)
+        self._careful = len(batch)
+        self._rewind(batch)
+
+    def _commit_what_fits(self, outputs: list[Outgoing], message: Incoming) -> None:
+        """Commit of a lone message what the topics take.
+
+        A dead letter that is too large goes without the bytes of its message. For any other output
+        the message becomes a dead letter.
+        """
+        letters = self._topics.deadletter
+        # The client numbers its messages on as if those refused had been taken. For that the next
+        # transaction to the same partition is aborted too; the one after it is not.
+        for _ in range(_ATTEMPTS):
+            if self._refusing == letters:
+                outputs = [shortened(o) if o.topic == letters else o for o in outputs]
+            elif self._refusing is not None:
+                outputs = [self._oversized(message, self._refusing, outputs)]
+                self._restore()
+            if self._commit(outputs, [message]):
+                return
+        self._rewind([message])
+        self._stop.wait(_PAUSE)
+
+    def _oversized(self, message: Incoming, refusing: str, outputs: Iterable[Outgoing]) -> Outgoing:
+        _log.error(
+            "dead_letter", partition=message.partition, offset=message.offset, refusing=refusing
+        )
+        largest = max(len(o.value or b"") for o in outputs if o.topic == refusing)
+        return dead_letter(
+            self._topics,
+            self._source.service,
+            message,
+            "too_large",
+            f"{refusing} takes no message as large as an output of this one, of up to {largest:,} "
+            "bytes before compression: raise the topic's max.message.bytes, and replay",
+            rows=self._processor.rows(message),
+        )
 
     def _isolated(self, message: Incoming, error: Exception) -> Outgoing:
         unreadable = isinstance(error, UnreadableMessageError)
@@ -189,6 +220,7 @@ class _Loop:
         the outputs of a process whose partitions have another owner by now.
         """
         outputs = list(outputs)
+        self._refusing = None
         if not outputs and not batch:
             return True
         following = self._following(batch)
@@ -204,7 +236,7 @@ class _Loop:
                 return False
         except KafkaException as error:
             failure: KafkaError = error.args[0]
-            if failure.fatal() or not failure.txn_requires_abort():
+            if failure.fatal() or not (failure.txn_requires_abort() or self._refusing):
                 raise
             _log.warning("transaction_aborted", error=failure.str())
             self._insist(lambda: self._producer.abort_transaction(_TIMEOUT))
@@ -226,11 +258,25 @@ class _Loop:
         partition = -1 if output.partition is None else output.partition
         while True:
             try:
-                self._producer.produce(output.topic, output.value, output.key, partition)
+                self._producer.produce(
+                    output.topic, output.value, output.key, partition, on_delivery=self._delivered
+                )
             except BufferError:
                 self._producer.poll(0.1)
+            except KafkaException as error:
+                # The client refuses by itself what is beyond `message.max.bytes`.
+                self._note_refusal(error.args[0], output.topic)
+                raise
             else:
                 return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._note_refusal(error, str(message.topic()))
+
+    def _note_refusal(self, error: KafkaError, topic: str) -> None:
+        if error.code() in _TOO_LARGE:
+            self._refusing = topic
 
     def _insist(self, call: Callable[[], object]) -> bool:
         """Repeat `call` while its failure is passing; False when told to stop meanwhile."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message
 
-from kedge.contracts import Topics, encode
+from kedge.contracts import Record, Topics, decode, encode
 from kedge.streams.accounts import Accounts
 
 _LONGEST_DETAIL = 1000
@@ -90,6 +90,19 @@ def dead_letter(
     }
     where = f"{message.topic}/{message.partition}/{message.offset}"
     return Outgoing(topics.deadletter, where.encode(), encode("dead_letter", record))
+
+
+def shortened(letter: Outgoing) -> Outgoing:
+    """A dead letter without its message, for a topic that does not take the whole.
+
+    It says how many bytes are left out, and where the message was read.
+    """
+    _name, record = decode(letter.value, "dead_letter")
+    contents = [record["key"], record["value"], *(header["value"] for header in record["headers"])]
+    left_out = record["left_out"] + sum(len(content) for content in contents if content)
+    nothing: Record = {"key": None, "value": None, "headers": []}
+    value = encode("dead_letter", record | nothing | {"left_out": left_out})
+    return Outgoing(letter.topic, letter.key, value, letter.partition)
 
 
 def account_messages(accounts: Accounts, topics: Topics) -> Iterator[Outgoing]:

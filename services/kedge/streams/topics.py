@@ -24,6 +24,8 @@ STATEFUL = (
 
 _TIMEOUT = 30.0
 _STATE_SEGMENT = 16 * 1024 * 1024
+_STATE_LAG_MS = 120_000
+"""How long a value that was written over may stay in a state: what a start reads in vain."""
 _STATE_GRACE_MS = 600_000
 """How long a deletion stays in a state: far longer than it takes to read one."""
 
@@ -105,9 +107,11 @@ def _wanted(settings: Settings) -> list[NewTopic]:
     # it, and a producer's own clock would vouch for itself. Accounts are put into windows by it.
     arrived = {"message.timestamp.type": "LogAppendTime"}
     # A state is read whole at a start, so it has to stay short. Compaction works on closed segments
-    # only, and leaves deletions there for a day if nothing else is said.
+    # only, waits until half of the log is new, and leaves deletions there for a day if nothing else
+    # is said. The lag closes a segment and has it compacted, however little is in it.
     remembered = compacted | {
         "segment.bytes": str(_STATE_SEGMENT),
+        "max.compaction.lag.ms": str(_STATE_LAG_MS),
         "delete.retention.ms": str(_STATE_GRACE_MS),
     }
     return [

@@ -1,4 +1,4 @@
-"""The registry's clock: given from outside, so that a test may hold it."""
+"""The clock of the services: given from outside, so that a test may hold it."""
 
 from __future__ import annotations
 
