@@ -93,6 +93,8 @@ def test_the_log_is_followed_until_ctrl_c(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests themselves run in the background, it is ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread has run yet
     )
     assert following.stdout.readline() == "two\n"
     with (tmp_path / "broker/server.log").open("a") as log:

@@ -27,6 +27,12 @@ def _limit(settings, topic):
     client = admin(settings.kafka)
     for done in client.incremental_alter_configs([resource]).values():
         done.result()
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+    # The broker takes it in after it has answered.
+    eventually(
+        lambda: client.describe_configs([asked])[asked].result()["max.message.bytes"].value,
+        lambda value: value == str(SMALL),
+    )
 
 
 class PassOn:

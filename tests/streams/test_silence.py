@@ -13,7 +13,8 @@ LENGTH, LATENESS, IDLE, SILENCE, HISTORY = 100, 150, 1000, 400, 500
 
 
 def _profile(rows):
-    return Profile(rows, 0, (np.array([rows, 0]),), np.zeros((1, 8), np.int64))
+    sums = (np.zeros(2, np.int64),)
+    return Profile(rows, 0, (np.array([rows, 0]),), np.zeros((1, 8), np.int64), sums)
 
 
 def _windows(silence=SILENCE, longer=()):

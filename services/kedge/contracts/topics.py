@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST_MESSAGE = 8 * 1024 * 1024
-"""Bytes that a message of any topic may have, where Kedge makes the topics."""
+LONGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes that a message of any topic may have, where Kedge makes the topics.
+
+The statistics of a window of 10,000 features take 12 million.
+"""
 
 
 @dataclass(frozen=True, slots=True)

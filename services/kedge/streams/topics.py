@@ -23,7 +23,7 @@ STATEFUL = (
 """Who remembers something, in a compacted topic partitioned like the input."""
 
 _TIMEOUT = 30.0
-_STATE_SEGMENT = 16 * 1024 * 1024
+_STATE_SEGMENT = 2 * LONGEST_MESSAGE
 _STATE_LAG_MS = 120_000
 """How long a value that was written over may stay in a state: what a start reads in vain."""
 _STATE_GRACE_MS = 600_000
