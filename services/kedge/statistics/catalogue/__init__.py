@@ -6,7 +6,6 @@ A policy may name what stands here, and nothing else; `docs/statistics.md` is ma
 from kedge.statistics.catalogue import (
     conservation,
     drift,
-    estimates,
     evidence,
     latency,
     missing,
@@ -24,7 +23,6 @@ CATALOGUE: dict[str, Entry] = {
         *drift.ENTRIES,
         *evidence.ENTRIES,
         *performance.ENTRIES,
-        *estimates.ENTRIES,
         *conservation.ENTRIES,
     )
 }
