@@ -263,6 +263,58 @@ def test_a_move_by_somebody_else_meanwhile_is_respected(settings, registry):
     assert {actor for _, _, actor in _moves(registry)} == {"a person"}
 
 
+def test_what_was_refused_once_is_not_done_by_who_was_paused_meanwhile(settings, registry):
+    class Paused(Registry):
+        """It reads after a successor has decided, and a person has moved the alias back."""
+
+        def history(self, model, alias):
+            if not self.successors:
+                self._move(1, 2)
+                self.successors = _processed(settings, registry, INCIDENT)
+                self._move(2, 3)
+            return super().history(model, alias)
+
+        def _move(self, to_release, generation):
+            registry.move_alias(
+                "flights",
+                "production",
+                to_release,
+                expected_generation=generation,
+                actor="a person",
+                reason="",
+            )
+
+        successors = ()
+
+    with Paused.open(settings) as paused:
+        alerts = _processed(settings, paused, INCIDENT)
+    told = [alert["decision"] | {"decided_at": None} for alert in paused.successors]
+    assert [alert["decision"] | {"decided_at": None} for alert in alerts] == told
+    assert {decision["action"] for decision in told} == {"refused"}
+    assert {actor for _, _, actor in _moves(registry)} == {"a person"}
+    refused = {each.incident: each.reason for each in registry.refusals("flights", "production")}
+    assert refused == {alert["incident"]: alert["decision"]["reason"] for alert in alerts}
+
+
+def test_what_another_rollback_answers_is_not_done_by_who_was_paused_meanwhile(settings, registry):
+    told = _processed(settings, registry, INCIDENT)
+    move = registry.alias("flights", "production")
+    registry.move_alias(
+        "flights",
+        "production",
+        2,
+        expected_generation=move.generation,
+        actor="a person",
+        reason="mended",
+    )
+    again = _processed(settings, registry, INCIDENT)
+    assert {alert["decision"]["generation"] for alert in told + again} == {move.generation}
+    assert again[1]["decision"]["reason"] == told[1]["decision"]["reason"]
+    (answered,) = registry.refusals("flights", "production")
+    assert (answered.incident, answered.generation) == (told[1]["incident"], move.generation)
+    assert _moves(registry) == [(2, 1, ACTOR), (1, 2, "a person")]
+
+
 def test_a_dry_run_moves_nothing(with_policy, registry):
     settings = with_policy(POLICY + '[rollback]\nmode = "dry-run"\n')
     alerts = _processed(settings, registry, INCIDENT)
@@ -272,6 +324,7 @@ def test_a_dry_run_moves_nothing(with_policy, registry):
         assert (decision["action"], decision["to_release"]) == ("refused", None)
         assert "would have moved production from release 2 to 1" in decision["reason"]
     assert _moves(registry) == []
+    assert registry.refusals("flights", "production") == []
 
 
 def test_a_model_that_is_not_in_the_registry_is_alerted_on(settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from threading import Event
+from typing import NamedTuple
 
 import structlog
 
@@ -25,7 +26,14 @@ from kedge.policy import (
     decide,
     policy_for,
 )
-from kedge.registry import AliasMove, DatabaseUnavailableError, Registry, UnknownModelError
+from kedge.registry import (
+    AliasMove,
+    DatabaseUnavailableError,
+    Refusal,
+    RefusedIncidentError,
+    Registry,
+    UnknownModelError,
+)
 from kedge.settings import Settings, micros
 from kedge.streams import (
     CommittedLog,
@@ -45,6 +53,14 @@ _log = structlog.get_logger(__name__)
 _Scope = tuple[str, str]  # model and environment
 
 
+class _Decided(NamedTuple):
+    """A decision as alerts tell it; `generation` is of the move, None where it was refused."""
+
+    reason: str
+    to_release: int | None = None
+    generation: int | None = None
+
+
 def run(settings: Settings, stop: Event) -> None:
     """Run one alerting service until `stop` is set."""
     kafka, topics = connection(settings), Topics(settings.topic_prefix)
@@ -60,10 +76,11 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 class Alerting:
-    """Statistics in, alerts and state out; aliases are moved in between.
+    """Statistics in, alerts and state out; the registry has the decisions in between.
 
-    The move comes before the commit. A process that dies between the two, or whose transaction is
-    aborted, folds the same windows again, comes to the same incident, and finds its move made.
+    A move or a refusal is in the registry before it is told and committed. Whoever comes to the
+    same incident again finds it there and tells the same: a process that died before the commit
+    or whose transaction was aborted, and one that was paused and replaced meanwhile.
     """
 
     def __init__(
@@ -147,24 +164,25 @@ class Alerting:
     def _decision(self, watch: Watch, incident: Incident) -> Record:
         """Decide on an incident, and do what was decided."""
         try:
-            move, reason = self._decide_and_move(watch, incident)
+            decided = self._decide(watch, incident)
         except DatabaseUnavailableError as error:
             raise TryAgainError(str(error)) from error
         return {
-            "action": "refused" if move is None else "rolled_back",
+            "action": "refused" if decided.generation is None else "rolled_back",
             "from_release": incident.release,
-            "to_release": None if move is None else move.to_release,
-            "generation": None if move is None else move.generation,
-            "reason": reason,
+            "to_release": decided.to_release,
+            "generation": decided.generation,
+            "reason": decided.reason,
             "decided_at": self._now(),
         }
 
-    def _decide_and_move(self, watch: Watch, incident: Incident) -> tuple[AliasMove | None, str]:
+    def _decide(self, watch: Watch, incident: Incident) -> _Decided:
         model, alias = watch.model, incident.alias
         try:
             history = self._registry.history(model, alias)
         except UnknownModelError as error:
-            return None, str(error)
+            # Neither moved nor refused: a model that is not there has nothing to lock.
+            return _Decided(str(error))
         answer = decide(
             Case(
                 incident,
@@ -176,27 +194,58 @@ class Alerting:
             )
         )
         match answer:
-            case Refused(reason):
-                return None, reason
+            case GoBack():
+                return self._move(model, incident, answer)
             case WentBack(generation, reason):
-                return next(move for move in history if move.generation == generation), reason
-            case GoBack(to_release, generation, reason):
-                try:
-                    move = self._registry.move_alias(
-                        model,
-                        alias,
-                        to_release,
-                        expected_generation=generation,
-                        actor=ACTOR,
-                        reason=f"{incident.rule}: {reason}",
-                        incident=incident.id,
-                    )
-                except DatabaseUnavailableError:
-                    raise
-                except KedgeError as error:
-                    # Above all StaleAliasError: the alias was moved since its history was read.
-                    return None, str(error)
-                return move, move.reason
+                made = next(move for move in history if move.generation == generation)
+                if made.incident == incident.id or watch.policy.rollback.mode == "dry-run":
+                    return _Decided(reason, made.to_release, generation)
+                return self._refuse(model, incident, reason, made)
+            case Refused(reason) if watch.policy.rollback.mode == "dry-run":
+                # It must not stand in the way of another alerting that does move aliases.
+                return _Decided(reason)
+            case Refused(reason):
+                return self._refuse(model, incident, reason)
+
+    def _move(self, model: str, incident: Incident, answer: GoBack) -> _Decided:
+        try:
+            return _told(
+                self._registry.move_alias(
+                    model,
+                    incident.alias,
+                    answer.to_release,
+                    expected_generation=answer.expected_generation,
+                    actor=ACTOR,
+                    reason=f"{incident.rule}: {answer.reason}",
+                    incident=incident.id,
+                )
+            )
+        except DatabaseUnavailableError:
+            raise
+        except RefusedIncidentError as error:
+            return _told(error.refusal)
+        except KedgeError as error:
+            # Above all StaleAliasError: the alias was moved since its history was read.
+            return self._refuse(model, incident, str(error))
+
+    def _refuse(
+        self, model: str, incident: Incident, reason: str, made: AliasMove | None = None
+    ) -> _Decided:
+        try:
+            return _told(
+                self._registry.refuse(
+                    model, incident.alias, incident.id, actor=ACTOR, reason=reason, answer=made
+                )
+            )
+        except DatabaseUnavailableError:
+            raise
+        except KedgeError as error:
+            return _Decided(str(error))
+
+
+def _told(decided: AliasMove | Refusal) -> _Decided:
+    """What the registry has as the decision, whoever took it."""
+    return _Decided(decided.reason, decided.to_release, decided.generation)
 
 
 def _log_alert(alert: Record) -> None:

@@ -39,12 +39,16 @@ def plain_connection(settings):
 @contextmanager
 def released(settings, numbers=3, **options):
     """A registry with model `m` and releases 1 to `numbers`, that differ in the code."""
-    aside = settings.home / "source"
     with Registry.open(settings, **options) as registry:
-        artifact = write(aside / "model.json", "{}")
-        version = registry.register_model("m", artifact, a_reference(), actor="a")
-        for number in range(1, numbers + 1):
-            code = write(aside / f"{number}" / "inference.py", f"NUMBER = {number}\n")
-            bundle = registry.register_code("m", code, actor="a")
-            registry.create_release("m", version.id, bundle.id, actor="a", reason=f"r{number}")
+        release(registry, settings.home / "source", numbers)
         yield registry
+
+
+def release(registry, aside, numbers):
+    """Make releases 1 to `numbers` of model `m`, from files in the folder `aside`."""
+    artifact = write(aside / "model.json", "{}")
+    version = registry.register_model("m", artifact, a_reference(), actor="a")
+    for number in range(1, numbers + 1):
+        code = write(aside / f"{number}" / "inference.py", f"NUMBER = {number}\n")
+        bundle = registry.register_code("m", code, actor="a")
+        registry.create_release("m", version.id, bundle.id, actor="a", reason=f"r{number}")

@@ -13,9 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from kedge.registry import (
     BadNameError,
     IncidentConflictError,
+    RefusedIncidentError,
     Registry,
     StaleAliasError,
     UnknownAliasError,
+    UnknownModelError,
     UnknownReleaseError,
 )
 from kedge.settings import Settings
@@ -35,6 +37,7 @@ class Aliases(RuleBasedStateMachine):
         self.registry = self.scope.__enter__()
         self.moves = {}
         self.incidents = {}
+        self.refusals = {}
 
     def teardown(self):
         self.scope.__exit__(None, None, None)
@@ -65,7 +68,11 @@ class Aliases(RuleBasedStateMachine):
 
         known = self.moves.setdefault(alias, [])
         generation = len(known)
-        if incident in self.incidents:
+        if incident in self.refusals:
+            with pytest.raises(RefusedIncidentError, match="Nothing was moved") as refused:
+                attempt()
+            assert refused.value.refusal == self.refusals[incident]
+        elif incident in self.incidents:
             where, move = self.incidents[incident]
             if where == alias:
                 assert attempt() == move
@@ -96,6 +103,39 @@ class Aliases(RuleBasedStateMachine):
             if incident:
                 self.incidents[incident] = (alias, move)
 
+    @rule(
+        alias=st.sampled_from(["production", "staging"]),
+        incident=st.sampled_from(["i1", "i2", "i3"]),
+        reason=st.sampled_from(["too early", "too late"]),
+        answered=st.booleans(),
+    )
+    def refuse(self, alias, incident, reason, answered):
+        def attempt():
+            return self.registry.refuse(
+                "m", alias, incident, actor="alerting", reason=reason, answer=answer
+            )
+
+        known = self.moves.setdefault(alias, [])
+        answer = known[-1] if known and answered else None
+        if incident in self.refusals:
+            assert attempt() == self.refusals[incident]
+        elif incident in self.incidents:
+            where, move = self.incidents[incident]
+            if where == alias:
+                assert attempt() == move
+            else:
+                with pytest.raises(IncidentConflictError, match=f"has moved `{where}`"):
+                    attempt()
+        else:
+            refusal = attempt()
+            where = (answer.generation, answer.to_release) if answer else (None, None)
+            assert dataclasses.astuple(refusal) == (
+                *(incident, "m", alias),
+                *where,
+                *("alerting", reason, self.clock),
+            )
+            self.refusals[incident] = refusal
+
     @rule()
     def reopen(self):
         self.registry.close()
@@ -106,6 +146,8 @@ class Aliases(RuleBasedStateMachine):
         for alias, known in self.moves.items():
             assert self.registry.history("m", alias) == known
             assert self.registry.alias("m", alias) == (known[-1] if known else None)
+            refused = [each for each in self.refusals.values() if each.alias == alias]
+            assert self.registry.refusals("m", alias) == refused
         latest = [known[-1] for _, known in sorted(self.moves.items()) if known]
         assert self.registry.aliases("m") == latest
         for move in latest:
@@ -147,6 +189,50 @@ def test_an_alias_that_is_not_there_is_at_generation_0(registry):
         _move(registry, 1, 3)
 
 
+def _refuse(registry, **options):
+    options = {"actor": "alerting", "reason": "it came later", **options}
+    return registry.refuse("m", "production", "i", **options)
+
+
+def test_a_refused_incident_moves_nothing_and_says_who_refused_when_and_why(registry):
+    _move(registry, 1, 0)
+    refusal = _refuse(registry)
+    assert _refuse(registry, reason="another", actor="bob") == refusal
+    with pytest.raises(RefusedIncidentError) as refused:
+        _move(registry, 2, 1, incident="i")
+    assert str(refused.value) == (
+        "incident `i` moves no alias: alerting refused to move `production` of `m` for it at "
+        "2023-11-14T22:13:20Z (it came later). Nothing was moved; a move that is wanted after all "
+        "names no incident"
+    )
+    assert registry.refusals("m", "production") == [refused.value.refusal] == [refusal]
+    assert registry.live("m", "production").number == 1
+    assert _move(registry, 2, 1).incident is None
+
+
+def test_an_incident_that_moved_an_alias_is_not_refused(registry):
+    _move(registry, 2, 0)
+    move = _move(registry, 1, 1, incident="i")
+    _move(registry, 2, 2)
+    assert _refuse(registry) == move
+    assert registry.refusals("m", "production") == []
+
+
+def test_a_refusal_names_the_move_that_answers_its_incident(registry):
+    _move(registry, 2, 0)
+    other = _move(registry, 1, 1, incident="of another column")
+    refusal = _refuse(registry, answer=other)
+    assert (refusal.generation, refusal.to_release) == (2, 1)
+    assert registry.refusals("m", "production") == [refusal]
+
+
+def test_nothing_is_refused_for_a_model_that_is_not_there(registry):
+    with pytest.raises(UnknownModelError, match="there is no model `other`"):
+        registry.refuse("other", "production", "i", actor="alerting", reason="why")
+    with pytest.raises(BadNameError, match="reason must not be empty"):
+        _refuse(registry, reason=" ")
+
+
 def test_an_unknown_alias_gets_the_nearest_names(registry):
     with pytest.raises(UnknownAliasError, match=r"there is none yet.*kedge alias move m prod"):
         registry.live("m", "prod")
@@ -178,6 +264,7 @@ def test_a_version_of_another_model_can_not_be_released(registry, home):
     assert len(registry.releases("m")) == 3
 
 
+REFUSAL = "INSERT INTO refusals VALUES ('{}', '{}', 'production', {}, 'x', '', 0)"
 MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)"
 
 
@@ -199,23 +286,32 @@ MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)
         (MOVE.format("3, NULL, NULL, 1"), "(?i)check"),
         (MOVE.format("3, 2, NULL, 1"), "(?i)check"),
         (MOVE.format("3, 2, 2, 3").replace("NULL, 0)", "'i', 0)"), "(?i)unique"),
+        ("UPDATE refusals SET reason = 'other'", "refusals is append-only"),
+        ("DELETE FROM refusals", "refusals is append-only"),
+        (REFUSAL.format("refused", "m", "NULL, NULL"), "(?i)unique"),
+        (REFUSAL.format("j", "n", "NULL, NULL"), "(?i)foreign key"),  # there is no model n
+        (REFUSAL.format("j", "m", "2, 1"), "(?i)foreign key"),  # generation 2 led to 2
+        (REFUSAL.format("j", "m", "2, NULL"), "(?i)check"),
     ],
 )
 def test_the_database_itself_refuses_to_rewrite_history(registry, home, statement, said):
     _move(registry, 1, 0)
     _move(registry, 2, 1, incident="i")
-    before = registry.history("m", "production")
+    registry.refuse("m", "production", "refused", actor="x", reason="why")
+    before = registry.history("m", "production"), registry.refusals("m", "production")
     with plain_connection(home) as connection, pytest.raises(DBAPIError, match=said):
         connection.execute(text(statement))
-    assert registry.history("m", "production") == before
+    assert (registry.history("m", "production"), registry.refusals("m", "production")) == before
 
 
-def test_the_statement_that_the_refusals_vary_is_taken(registry, home):
+def test_the_statements_that_are_varied_above_are_taken(registry, home):
     _move(registry, 1, 0)
     _move(registry, 2, 1)
     with plain_connection(home) as connection:
         connection.execute(text(MOVE.format("3, 2, 2, 3")))
+        connection.execute(text(REFUSAL.format("j", "m", "2, 2")))
     assert [move.to_release for move in registry.history("m", "production")] == [1, 2, 3]
+    assert [each.to_release for each in registry.refusals("m", "production")] == [2]
 
 
 def test_a_reader_is_not_held_up_by_a_writer(registry, home):

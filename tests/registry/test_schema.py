@@ -2,9 +2,11 @@
 
 import json
 from contextlib import closing
+from functools import partial
 
 import pytest
 import typer
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -12,10 +14,11 @@ from typer.testing import CliRunner
 
 from kedge.cli import registry as registry_cli
 from kedge.errors import KedgeError
-from kedge.registry import Registry
+from kedge.registry import Registry, schema
+from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database
 from kedge.registry.tables import metadata
-from registry.building import plain_connection, released
+from registry.building import plain_connection, release, released
 
 
 def _revise(home, statement):
@@ -37,10 +40,25 @@ def test_what_a_newer_kedge_made_is_left_alone(home):
         Registry.open(home)
 
 
-def test_tables_from_before_they_had_versions_are_taken_as_they_are(home, monkeypatch):
-    with released(home) as registry:
-        before = registry.releases("m")
-    _revise(home, "DROP TABLE alembic_version")
+@pytest.fixture
+def first(home):
+    """What an earlier Kedge left: the tables of the first step, with a rollback in them."""
+    with closing(Database(home.registry_url)) as database:
+        with database.write() as connection:
+            config = schema._config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+        registry = Registry(database, ContentStore(home.artifact_path))
+        release(registry, home.home / "source", 2)
+        registry.move_alias(
+            "m", "production", 2, expected_generation=0, actor="a", reason="deployed"
+        )
+    _revise(home, "INSERT INTO alias_moves VALUES ('m', 'production', 2, 1, 2, 1, 'b', '', 'i', 9)")
+    return home
+
+
+def _upgrade(home, monkeypatch):
+    """What the command says each time: whether it changed something."""
     monkeypatch.setenv("KEDGE_REGISTRY__URL", home.registry_url)
     app = typer.Typer()
     registry_cli.add_to(app)
@@ -50,8 +68,32 @@ def test_tables_from_before_they_had_versions_are_taken_as_they_are(home, monkey
     for changed in (True, False):
         told = CliRunner().invoke(app, ["registry", "upgrade", "--json"], catch_exceptions=False)
         assert json.loads(told.stdout) == {"upgraded": changed}
-    with Registry.open(home) as registry:
-        assert registry.releases("m") == before
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_the_tables_of_an_earlier_kedge_are_upgraded_with_what_is_in_them(
+    first, monkeypatch, versioned
+):
+    if not versioned:
+        _revise(first, "DROP TABLE alembic_version")
+    _upgrade(first, monkeypatch)
+    with Registry.open(first) as registry:
+        assert [release.reason for release in registry.releases("m")] == ["r1", "r2"]
+        deployed, back = registry.history("m", "production")
+        assert (deployed.to_release, back.to_release, back.incident) == (2, 1, "i")
+        refuse = partial(registry.refuse, "m", "production", actor="a", reason="why")
+        assert refuse("i") == back
+        assert registry.refusals("m", "production") == [refuse("j")]
+    with plain_connection(first) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+def test_sqlite_is_upgraded_by_whoever_opens_it(first):
+    with Registry.open(first) as registry:
+        refusal = registry.refuse("m", "production", "j", actor="a", reason="why")
+        assert registry.refusals("m", "production") == [refusal]
 
 
 @pytest.mark.parametrize("home", ["postgresql"], indirect=True)

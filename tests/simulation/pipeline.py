@@ -69,15 +69,11 @@ class Pipeline:
         hasty: whether the clock moves the watermark and lateness is short. Then it depends on the
             schedule which windows are revised and what is late; otherwise all that is published in
             the end follows from what was sent.
-        redeploys: whether a person also moves an alias back to the release that alerting did not
-            take it from. See "What is open" in decision 3: then seed 1108 in haste has a rollback
-            that no alert tells of.
         classes: of the services, by name, where they are not to be the real ones.
     """
 
-    def __init__(self, seed, *, traffic=None, hasty=False, redeploys=False, classes=None):
+    def __init__(self, seed, *, traffic=None, hasty=False, classes=None):
         self.seed, self._hasty = seed, hasty
-        self._redeploys = redeploys
         self._classes = REAL | (classes or {})
         self.world = World(
             seed,
@@ -156,7 +152,6 @@ class Pipeline:
     def _somebody_moves(self):
         """Whoever operates the model moves its alias, whatever alerting is at."""
         model, release = self.world.random.choice(MODELS), self.world.random.choice([1, 2])
-        release = release if self._redeploys else 1
         self.world.note("a person", f"moves {model} to {release}")
         self.registry.move_alias(
             model,
@@ -330,22 +325,22 @@ class Pipeline:
         same("alerts too many", alerts, {model: [] for model in MODELS})
 
     def _check_moves(self):
-        """Each incident moved its alias once at most, and its alerts tell of that move."""
+        """Each incident was decided once, and its alerts tell of that decision."""
         for model in MODELS:
-            moves = {m.generation: m for m in self.registry.history(model, ALIAS) if m.incident}
-            incidents = [move.incident for move in moves.values()]
-            same("rollbacks", sorted(incidents), sorted(set(incidents)))
-            told_of = set()
-            for alert in self.alerts():
-                decision = alert["decision"]
-                if alert["model"] == model and decision["action"] == "rolled_back":
-                    move = moves[decision["generation"]]
-                    told_of.add(move.generation)
-                    same("to", decision["to_release"], move.to_release)
-                    if alert["incident"] == move.incident:
-                        reason, *_ = decision["reason"].split("; the alias was moved again since")
-                        same("reason", reason, move.reason)
-            same("moves that were told of", told_of, set(moves))
+            moves = [m for m in self.registry.history(model, ALIAS) if m.incident is not None]
+            decisions = [*moves, *self.registry.refusals(model, ALIAS)]
+            decided = {decision.incident: decision for decision in decisions}
+            same("decisions", len(decisions), len(decided))
+            alerts = [alert for alert in self.alerts() if alert["model"] == model]
+            same("incidents told of", {alert["incident"] for alert in alerts}, set(decided))
+            for alert in alerts:
+                decision, wanted = alert["decision"], decided[alert["incident"]]
+                reason, *_ = decision["reason"].split("; the alias was moved again since")
+                same(
+                    f"decision on {alert['incident']}",
+                    (decision["generation"], decision["to_release"], reason),
+                    (wanted.generation, wanted.to_release, wanted.reason),
+                )
 
     def _check_alerts(self):
         """What is told of each column is the story."""

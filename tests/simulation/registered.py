@@ -106,6 +106,12 @@ class SimulatedRegistry(Registry):
         self._turn("move, after it was made")
         return move
 
+    def refuse(self, *what, **how):
+        self._turn(f"refuse {what}")
+        decided = super().refuse(*what, **how)
+        self._turn("refusal, after it was written")
+        return decided
+
     def _turn(self, label):
         if self.world.current is None:
             return

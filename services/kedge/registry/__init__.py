@@ -3,13 +3,14 @@
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
-from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Release
+from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Refusal, Release
 from kedge.registry.errors import (
     AmbiguousVersionError,
     BadNameError,
     CodeConflictError,
     ContentError,
     IncidentConflictError,
+    RefusedIncidentError,
     StaleAliasError,
     UnknownAliasError,
     UnknownModelError,
@@ -30,6 +31,8 @@ __all__ = [
     "Difference",
     "IncidentConflictError",
     "ModelVersion",
+    "Refusal",
+    "RefusedIncidentError",
     "Registry",
     "Release",
     "StaleAliasError",

@@ -104,3 +104,29 @@ class AliasMove:
     reason: str
     incident: str | None
     moved_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An incident that moves no alias, neither now nor later.
+
+    Attributes:
+        incident: which incident.
+        model: name of the model.
+        alias: name of the alias that stays where it is.
+        generation: of the move, made for another incident, that answers this one too; None where
+            none does.
+        to_release: where that move led.
+        actor: who refused: a person or a service.
+        reason: why.
+        refused_at: when.
+    """
+
+    incident: str
+    model: str
+    alias: str
+    generation: int | None
+    to_release: int | None
+    actor: str
+    reason: str
+    refused_at: int

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from kedge.errors import KedgeError
-from kedge.registry.entries import AliasMove
+from kedge.registry.entries import AliasMove, Refusal
 
 _SHOWN = 5
 _SHORT = 12
@@ -110,6 +110,23 @@ class IncidentConflictError(KedgeError):
             f"incident `{move.incident}` has moved `{move.alias}` of `{move.model}` "
             f"(generation {move.generation}) and can't move `{alias}` of `{model}` too: "
             "one incident is one move"
+        )
+
+
+class RefusedIncidentError(KedgeError):
+    """It was decided already that an incident moves no alias.
+
+    Attributes:
+        refusal: the decision.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(
+            f"incident `{refusal.incident}` moves no alias: {refusal.actor} refused to move "
+            f"`{refusal.alias}` of `{refusal.model}` for it at {utc(refusal.refused_at)} "
+            f"({refusal.reason}). Nothing was moved; a move that is wanted after all names no "
+            "incident"
         )
 
 

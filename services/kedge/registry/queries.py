@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from kedge.profile import Reference
-from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Release
+from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Refusal, Release
 from kedge.registry.errors import (
     AmbiguousVersionError,
     UnknownModelError,
@@ -21,6 +21,7 @@ from kedge.registry.tables import (
     alias_moves,
     model_versions,
     models,
+    refusals,
     releases,
 )
 
@@ -138,3 +139,19 @@ def move_for(connection: Connection, incident: str) -> AliasMove | None:
     """The move that answered an incident."""
     row = connection.execute(select(*_MOVE).where(alias_moves.c.incident == incident)).one_or_none()
     return None if row is None else AliasMove(**row._asdict())
+
+
+def refusal_of(connection: Connection, incident: str) -> Refusal | None:
+    """The refusal to move anything for an incident."""
+    row = connection.execute(select(refusals).where(refusals.c.incident == incident)).one_or_none()
+    return None if row is None else Refusal(**row._asdict())
+
+
+def refusals_of_alias(connection: Connection, model: str, alias: str) -> list[Refusal]:
+    """Every refusal to move an alias, the oldest first."""
+    rows = connection.execute(
+        select(refusals)
+        .where(refusals.c.model == model, refusals.c.alias == alias)
+        .order_by(refusals.c.refused_at, refusals.c.incident)
+    )
+    return [Refusal(**row._asdict()) for row in rows]

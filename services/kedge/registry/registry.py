@@ -6,17 +6,22 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from kedge.clock import Clock, microseconds_now
 from kedge.registry import events, queries
 from kedge.registry.comparison import Difference, Released, differences
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database
-from kedge.registry.entries import AliasMove, Release
-from kedge.registry.errors import IncidentConflictError, StaleAliasError, UnknownAliasError
+from kedge.registry.entries import AliasMove, Refusal, Release
+from kedge.registry.errors import (
+    IncidentConflictError,
+    RefusedIncidentError,
+    StaleAliasError,
+    UnknownAliasError,
+)
 from kedge.registry.names import checked_name, checked_text
-from kedge.registry.tables import alias_moves, code_versions, model_versions, releases
+from kedge.registry.tables import alias_moves, code_versions, model_versions, refusals, releases
 from kedge.registry.versions import Versions
 from kedge.settings import Settings
 
@@ -142,12 +147,13 @@ class Registry(Versions):
             expected_generation: of the move that the caller knows as the latest; 0 for none yet.
             actor: who does it.
             reason: why.
-            incident: what the move answers. An incident moves once: the second call gives the
-                first call's move, whatever it asked for.
+            incident: what the move answers. An incident is decided once: the second call gives
+                the first call's move, whatever it asked for.
 
         Raises:
             StaleAliasError: the alias is at another generation; nothing was moved.
             IncidentConflictError: the incident has moved another alias.
+            RefusedIncidentError: it was refused to move anything for the incident.
         """
         checked_name(alias, "an alias")
         actor = checked_text(actor, "actor", required=True)
@@ -157,11 +163,11 @@ class Registry(Versions):
         with self._database.write() as connection:
             queries.lock_model(connection, model)
             if incident is not None:
-                made = queries.move_for(connection, incident)
-                if made is not None:
-                    if (made.model, made.alias) != (model, alias):
-                        raise IncidentConflictError(model, alias, made)
-                    return made
+                decided = self._decided(connection, model, alias, incident)
+                if isinstance(decided, Refusal):
+                    raise RefusedIncidentError(decided)
+                if decided is not None:
+                    return decided
             target = queries.release(connection, model, to_release)
             current = next(iter(queries.latest_moves(connection, model, alias)), None)
             generation = current.generation if current else 0
@@ -183,6 +189,72 @@ class Registry(Versions):
             )
             events.add_move(connection, move, target)
             return move
+
+    def refuse(
+        self,
+        model: str,
+        alias: str,
+        incident: str,
+        *,
+        actor: str,
+        reason: str,
+        answer: AliasMove | None = None,
+    ) -> AliasMove | Refusal:
+        """Decide that an incident moves no alias, unless it was decided on before.
+
+        Args:
+            model: name of the model.
+            alias: name of the alias, which need not exist.
+            incident: what is refused. It is decided once: the second call gives the first call's
+                refusal, whatever its reason.
+            actor: who does it.
+            reason: why.
+            answer: the latest move of this alias that was made for another incident, where this
+                is why.
+
+        Returns:
+            What holds from now on: the refusal, or the move that was made for the incident before.
+
+        Raises:
+            IncidentConflictError: the incident has moved another alias.
+        """
+        checked_name(alias, "an alias")
+        incident = checked_text(incident, "incident", required=True)
+        actor = checked_text(actor, "actor", required=True)
+        reason = checked_text(reason, "reason", required=True)
+        with self._database.write() as connection:
+            queries.lock_model(connection, model)
+            decided = self._decided(connection, model, alias, incident)
+            if decided is not None:
+                return decided
+            refusal = Refusal(
+                incident,
+                model,
+                alias,
+                answer.generation if answer else None,
+                answer.to_release if answer else None,
+                actor,
+                reason,
+                self._now(),
+            )
+            connection.execute(insert(refusals).values(**asdict(refusal)))
+            return refusal
+
+    @staticmethod
+    def _decided(
+        connection: Connection, model: str, alias: str, incident: str
+    ) -> AliasMove | Refusal | None:
+        """What was decided on an incident; the caller has locked the model."""
+        made = queries.move_for(connection, incident)
+        if made is not None and (made.model, made.alias) != (model, alias):
+            raise IncidentConflictError(model, alias, made)
+        return made or queries.refusal_of(connection, incident)
+
+    def refusals(self, model: str, alias: str) -> list[Refusal]:
+        """Every refusal to move an alias, the oldest first."""
+        with self._database.read() as connection:
+            queries.require_model(connection, model)
+            return queries.refusals_of_alias(connection, model, alias)
 
     def alias(self, model: str, alias: str) -> AliasMove | None:
         """The latest move of an alias; None if it was never moved."""

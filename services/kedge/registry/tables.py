@@ -3,8 +3,8 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases and alias moves are appended and never changed. The history of an alias is one
-chain: each move but the first refers to the move before it and to where that one led.
+Versions, releases, alias moves and refusals are appended and never changed. The history of an alias
+is one chain: each move but the first refers to the move before it and to where that one led.
 """
 
 from __future__ import annotations
@@ -100,6 +100,31 @@ alias_moves = Table(
             "alias_moves.to_release",
         ],
         name="chain",
+    ),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("incident", Text, primary_key=True),
+    Column("model", _NAME, ForeignKey("models.name"), nullable=False),
+    Column("alias", _NAME, nullable=False),
+    Column("generation", Integer),
+    Column("to_release", Integer),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("refused_at", BigInteger, nullable=False),
+    # Of another incident's move that answers this one too. The alias need not exist otherwise.
+    CheckConstraint("(generation IS NULL) = (to_release IS NULL)", name="whole_answer_or_none"),
+    ForeignKeyConstraint(
+        ["model", "alias", "generation", "to_release"],
+        [
+            alias_moves.c.model,
+            alias_moves.c.alias,
+            alias_moves.c.generation,
+            alias_moves.c.to_release,
+        ],
+        name="answer",
     ),
 )
 
