@@ -83,7 +83,8 @@ def test_the_tables_of_an_earlier_kedge_are_upgraded_with_what_is_in_them(
         assert (deployed.to_release, back.to_release, back.incident) == (2, 1, "i")
         refuse = partial(registry.refuse, "m", "production", actor="a", reason="why")
         assert refuse("i") == back
-        assert registry.refusals("m", "production") == [refuse("j")]
+        refusal = refuse("j")
+        assert registry.refusals("m", "production") == [refusal]
     with plain_connection(first) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
