@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from kedge.cli import app
 from kedge.errors import KedgeError
+from kedge.registry import Registry
+from kedge.settings import Settings
 from registry.building import write
 
 TRAINING = """flight_id,distance,carrier,night,late
@@ -114,6 +116,13 @@ def test_the_story_from_the_shell(kedge, flights):
         kedge(*move, "--expect", 1)
     back = ("alias", "move", "flights", "production", 1, "--incident", "i7", "--json")
     assert kedge(*back) == kedge(*back)
+
+    with Registry.open(Settings()) as registry:
+        registry.refuse("flights", "production", "i8", actor="alerting", reason="it came later")
+    with pytest.raises(KedgeError, match=r"alerting refused.*\(it came later\)"):
+        kedge("alias", "move", "flights", "production", 2, "--incident", "i8")
+    (refusal,) = kedge("alias", "refusals", "flights", "production", "--json")
+    assert (refusal["incident"], refusal["reason"]) == ("i8", "it came later")
 
     history = kedge("alias", "history", "flights", "production", "--json")
     assert [entry["to_release"] for entry in history] == [1, 2, 1]

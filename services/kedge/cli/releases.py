@@ -50,12 +50,24 @@ _MOVE_COLUMNS = (
     "reason",
     "incident",
 )
+_REFUSAL_COLUMNS = (
+    "model",
+    "alias",
+    "incident",
+    "generation",
+    "to_release",
+    "refused_at",
+    "actor",
+    "reason",
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the groups to the command line."""
     add_group(app, "release", _RELEASE, release_create, release_list, release_show, release_diff)
-    add_group(app, "alias", _ALIAS, alias_move, alias_show, alias_list, alias_history)
+    add_group(
+        app, "alias", _ALIAS, alias_move, alias_show, alias_list, alias_history, alias_refusals
+    )
 
 
 def release_create(
@@ -143,7 +155,7 @@ def alias_move(
     reason: Reason = "",
     incident: Annotated[
         str | None,
-        typer.Option(help="Name of the incident that this answers; it moves an alias once."),
+        typer.Option(help="Name of the incident that this answers; it is decided once."),
     ] = None,
     actor: Actor = "",
     as_json: AsJson = False,
@@ -198,3 +210,13 @@ def alias_history(model: Model, alias: Alias, *, as_json: AsJson = False) -> Non
         registry.live(model, alias)
         moves = registry.history(model, alias)
     printed([asdict(move) for move in moves], _MOVE_COLUMNS, as_json=as_json)
+
+
+def alias_refusals(model: Model, alias: Alias, *, as_json: AsJson = False) -> None:
+    """List the incidents that were not to move an alias, the oldest first: who, when, why.
+
+    A generation is that of the move, made for another incident, that answers this one too.
+    """
+    with opened() as registry:
+        refusals = registry.refusals(model, alias)
+    printed([asdict(refusal) for refusal in refusals], _REFUSAL_COLUMNS, as_json=as_json)
