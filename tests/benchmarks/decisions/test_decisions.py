@@ -180,9 +180,6 @@ def test_evidence_misses_no_fault_that_matters():
     assert max(found.delays(METHODS[KEDGE].threshold)) < 10
 
 
-@pytest.mark.xfail(
-    reason="a goal that is not met: values that change at once and wholly need five windows or six"
-)
 def test_evidence_sees_a_big_fault_within_two_windows():
     found = faulted(MIXTURE, {KEDGE: METHODS[KEDGE]}, "stale feature", 1.0, runs=3, seed=1)[KEDGE]
     assert max(found.delays(METHODS[KEDGE].threshold)) <= 1

@@ -16,10 +16,8 @@ VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 
 
 # Prior probabilities: of each variation, of all experts together, and of windows that differ in it.
 _PRIOR = np.array([0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036])
-_PRIOR_EXPERTS = 1e-7
-_PRIOR_MIXED = 1e-4
-# In the windows of the mixed model, the prior share of all experts.
-_SHARE_OF_EXPERTS = 0.1
+_PRIOR_EXPERTS = 1e-6
+_PRIOR_MIXED = 0.01
 # How many windows the prior of the mixed model's shares counts as.
 _PRIOR_WINDOWS = 10.0
 # Columns of a release vary alike: what they share counts as much as so many of them.
@@ -124,10 +122,7 @@ class Null:
         self._questions = cells.questions
         simple = np.append(_PRIOR, np.full(experts, _PRIOR_EXPERTS / experts))
         self._prior_models = np.append(simple, _PRIOR_MIXED) / (simple.sum() + _PRIOR_MIXED)
-        self._prior_shares = np.append(
-            (1 - _SHARE_OF_EXPERTS) * _PRIOR / _PRIOR.sum(),
-            np.full(experts, _SHARE_OF_EXPERTS / experts),
-        )
+        self._prior_simple = simple / simple.sum()
         self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
         # Of each model, after the last window.
         self.posterior = np.repeat(self._prior_models[:, None], len(cells), axis=1)
@@ -252,7 +247,7 @@ class Null:
 
     def _shares(self) -> Floats:
         """How often the mixed model takes each of the others, `[models - 1, cells]`."""
-        counted = self.chosen + _PRIOR_WINDOWS * self._prior_shares[:, None]
+        counted = self.chosen + _PRIOR_WINDOWS * self._prior_simple[:, None]
         return np.asarray(counted / counted.sum(axis=0))
 
 
