@@ -12,7 +12,7 @@ from kedge.contracts.predictions import Floats
 from kedge.profile import Profile, Reference
 from kedge.statistics.evidence.arrays import packed, unpack
 from kedge.statistics.evidence.cells import Cells
-from kedge.statistics.evidence.experts import MEMORIES, WEIGHTS, Experts
+from kedge.statistics.evidence.experts import BROAD, MEMORIES, WEIGHTS, Experts
 from kedge.statistics.evidence.likelihood import WindowCounts
 from kedge.statistics.evidence.null import Null
 from kedge.statistics.evidence.sums import Sums
@@ -95,7 +95,7 @@ class Evidence:
             floor=floor,
             slots=self._season.slots,
             burn_in=burn_in,
-            experts=MEMORIES.size * WEIGHTS.size,
+            experts=MEMORIES.size * WEIGHTS.size + 1,
         )
         self._experts = Experts(self._cells, self._null.expect(0).centre)
         self._sums = Sums(len(MEMORIES), len(WEIGHTS), len(self._cells))
@@ -142,11 +142,18 @@ class Evidence:
         guessed = window.log_likelihood(
             1 / (guesses.uncertainty + spread)[..., cells], guesses.centres
         )
-        predictions = null.predict(window, expected, guessed.reshape(-1, len(cells)))
-        log_e = guessed - null.mixture(predictions, window)
-        differs = guesses.differ(centre, expected.known, self._floor)
-        bets = (null.ready(slot) & differs)[..., cells]
-        older = self._sums.add(log_e, bets, cells, start)
+        surprised = window.log_likelihood(
+            np.full(len(cells), BROAD), self._experts.surprised(centre)
+        )
+        predictions = null.predict(
+            window, expected, np.concatenate([guessed.reshape(-1, len(cells)), surprised[None]])
+        )
+        of_null = null.mixture(predictions, window)
+        ready = null.ready(slot)
+        bets = (ready & guesses.differ(centre, expected.known, self._floor))[..., cells]
+        older = self._sums.add(
+            guessed - of_null, surprised - of_null, bets, ready[cells], cells, start
+        )
 
         kept = np.ones(self._experts.remembered.shape[:2])
         kept[:, cells] = np.where(np.isnan(MEMORIES)[:, None], older.max(axis=1), MEMORIES[:, None])

@@ -9,7 +9,7 @@ import numpy as np
 from kedge.contracts.predictions import Floats
 from kedge.statistics.evidence.cells import Cells, Mask
 
-MEMORIES = np.array([0.0, 0.8, 0.97, np.nan])
+MEMORIES = np.array([0.8, 0.97, np.nan])
 """What an expert keeps of its memory from window to window; NaN: as much as its evidence says."""
 
 WEIGHTS = np.array([20.0, 100.0, 100.0])
@@ -24,6 +24,10 @@ _SHRUNK = 0.05
 
 # Share of a guess that lies on all bins alike: what was never seen can come.
 _SURPRISE = 0.02
+# Of a window after a large change hardly anything is known: it is guessed with the weight of so many
+# rows, and so large a share of them on all bins alike.
+BROAD = 4.0
+_BROAD_SURPRISE = 0.25
 
 
 class Guesses(NamedTuple):
@@ -94,6 +98,14 @@ class Experts:
             centres *= _ratio(centre, base)
             centres /= centres.sum(axis=-1, keepdims=True)
         return Guesses(centres, self._ease / total)
+
+    def surprised(self, centre: Floats) -> Floats:
+        """What to expect of a window after a change of which nothing is known, `[cells, bins]`.
+
+        Args:
+            centre: as for `guess`.
+        """
+        return (1 - _BROAD_SURPRISE) * centre + _BROAD_SURPRISE * self._even
 
     def _smooth(self, centres: Floats, base: Floats) -> None:
         """Keep of the smooth guesses only what is smooth of their ratio to the base."""

@@ -14,12 +14,9 @@ from kedge.statistics.evidence.likelihood import WindowCounts
 VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
 """1/φ, the grid on which natural variation from window to window is learned."""
 
-# Prior probabilities: of each variation, of all experts together, and of windows that differ in it.
-_PRIOR = np.array([0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036])
-_PRIOR_EXPERTS = 1e-6
-_PRIOR_MIXED = 0.01
-# How many windows the prior of the mixed model's shares counts as.
-_PRIOR_WINDOWS = 10.0
+# Prior probabilities: of each variation, and of all experts together.
+_PRIOR = 0.25 ** np.arange(len(VARIATIONS)) / np.sum(0.25 ** np.arange(len(VARIATIONS)))
+_PRIOR_EXPERTS = 1e-7
 # Columns of a release vary alike: what they share counts as much as so many of them.
 _PRIOR_CELLS = 2.0
 # So far below the best a variation is never thought to be: what changes later can be learned.
@@ -78,8 +75,7 @@ class Null:
 
     Nature is not always so kind. So the experts' guesses are models of the null too: in a stream
     that wanders, one that follows it is right in calm times as well, and what it says is no
-    evidence. A last model, mixed, takes another of all these for each window, as often as it was
-    the right one before: some windows vary more than others.
+    evidence.
 
     A prediction is the mixture of the models, each weighed by how well it has predicted the windows
     so far. What the cells of a question have in common is the prior of each (empirical Bayes).
@@ -120,13 +116,11 @@ class Null:
         # Sums of w²/n and of w², where a window of n rows has the weight w in `weighed`.
         self.squares = np.zeros((slots, 2, len(cells)))
         self._questions = cells.questions
-        simple = np.append(_PRIOR, np.full(experts, _PRIOR_EXPERTS / experts))
-        self._prior_models = np.append(simple, _PRIOR_MIXED) / (simple.sum() + _PRIOR_MIXED)
-        self._prior_simple = simple / simple.sum()
+        prior = np.append(_PRIOR, np.full(experts, _PRIOR_EXPERTS / experts))
+        self._prior_models = prior / prior.sum()
         self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
         # Of each model, after the last window.
         self.posterior = np.repeat(self._prior_models[:, None], len(cells), axis=1)
-        self.chosen = np.zeros((len(simple), len(cells)))
 
     @property
     def slots(self) -> int:
@@ -148,7 +142,6 @@ class Null:
         for mine, theirs in pairs:
             self.log_likelihoods[:, mine] = earlier.log_likelihoods[:, theirs]
             self.posterior[:, mine] = earlier.posterior[:, theirs]
-            self.chosen[:, mine] = earlier.chosen[:, theirs]
             if not self.unknown[mine]:
                 self.windows[mine] = earlier.windows[theirs]
 
@@ -161,7 +154,6 @@ class Null:
             "squares": self.squares,
             "log_likelihoods": self.log_likelihoods,
             "posterior": self.posterior,
-            "chosen": self.chosen,
         }
 
     def expect(self, slot: int) -> Expected:
@@ -207,13 +199,13 @@ class Null:
         """
         inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
         of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
-        simple = np.concatenate([of_variations, experts])
-        mixed = _mixture(self._shares()[:, window.cells], simple)
-        return np.concatenate([simple, mixed[None]])
+        return np.concatenate([of_variations, experts])
 
     def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
         """Log likelihood of a window, `[cells of the window]`."""
-        return _mixture(self._weights()[:, window.cells], predictions)
+        weights = self._weights()[:, window.cells]
+        highest = predictions.max(axis=0)
+        return np.asarray(highest + np.log(np.sum(weights * np.exp(predictions - highest), axis=0)))
 
     def learn(
         self,
@@ -241,20 +233,7 @@ class Null:
         trust = np.maximum(trust, _LEAST_FOR_MODELS)
         likelihoods = self.log_likelihoods[:, cells] + trust * predictions
         self.log_likelihoods[:, cells] = np.maximum(likelihoods - likelihoods.max(axis=0), _LEAST)
-        simple = self._shares()[:, cells] * np.exp(predictions[:-1] - predictions[-1])
-        self.chosen[:, cells] += trust * simple / simple.sum(axis=0)
         self.posterior[...] = self._weights()
-
-    def _shares(self) -> Floats:
-        """How often the mixed model takes each of the others, `[models - 1, cells]`."""
-        counted = self.chosen + _PRIOR_WINDOWS * self._prior_simple[:, None]
-        return np.asarray(counted / counted.sum(axis=0))
-
-
-def _mixture(weights: Floats, log_likelihoods: Floats) -> Floats:
-    """Log likelihood under a mixture over the first axis."""
-    highest = log_likelihoods.max(axis=0)
-    return np.asarray(highest + np.log(np.sum(weights * np.exp(log_likelihoods - highest), axis=0)))
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

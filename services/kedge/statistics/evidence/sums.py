@@ -11,6 +11,9 @@ from kedge.statistics.evidence.cells import Mask
 
 # What is kept of a sum from window to window. Without evidence it stays below 1 / (1 - KEPT).
 _KEPT = 0.98
+# Half of a new onset is bet on by the expert, half by the surprised one.
+_NEW = 0.5
+_LOWEST = -1e300
 # Most that the mean of all may be, by one sum alone: so that a long alarm ends when its cause does.
 _MOST = 1e6
 
@@ -56,12 +59,16 @@ class Sums:
     def values(self) -> Floats:
         return np.asarray(np.exp(self.logs))
 
-    def add(self, log_e: Floats, bets: Mask, cells: Ints, start: float) -> Floats:
+    def add(
+        self, log_e: Floats, log_new: Floats, bets: Mask, ready: Mask, cells: Ints, start: float
+    ) -> Floats:
         """Take a window in.
 
         Args:
-            log_e: logarithms of the e-values of these cells, `[…, cells]`.
-            bets: which of them are a bet.
+            log_e: logarithms of the experts' e-values of these cells, `[…, cells]`.
+            log_new: of the surprised expert's, `[cells]`.
+            bets: which of the experts' are a bet.
+            ready: in which cells the surprised expert bets.
             cells: which cells these are.
             start: of the window, in seconds since 1970.
 
@@ -69,10 +76,13 @@ class Sums:
             The weight of the onsets before this window among all, `[…, cells]`.
         """
         before = self.logs[..., cells] + np.log(_KEPT)
-        with_new = np.logaddexp(before, 0.0)
-        older = np.exp(before - with_new)
-        self.logs[..., cells] = np.minimum(np.where(bets, with_new + log_e, before), self._most)
-        weight = np.where(bets, older, 1.0)
+        new = np.logaddexp(log_e, log_new) + np.log(_NEW)
+        older = np.exp(before + log_e - np.logaddexp(before + log_e, new))
+        follow = before + np.where(bets, log_e, 0.0)
+        new = np.where(bets, new, np.where(ready, log_new + np.log(_NEW), -np.inf))
+        after = np.logaddexp(follow, new)
+        self.logs[..., cells] = np.minimum(after, self._most)
+        weight = np.exp(follow - np.maximum(after, _LOWEST))
         step = start - self.mean[..., cells]
         self.mean[..., cells] += (1 - weight) * step
         self.variance[..., cells] = weight * (
