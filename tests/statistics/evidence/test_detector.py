@@ -52,6 +52,14 @@ def test_a_change_is_seen_and_the_column_named(rng, what, column):
     assert min(columns.values()) <= model <= max(columns.values())
 
 
+@pytest.mark.parametrize(
+    "what", [{"missing": 0.4}, {"unseen": 0.5}, {"shares": np.eye(BINS)[2]}, {"shares": SLOPE > 0}]
+)
+def test_a_large_change_is_seen_in_its_first_window(rng, what):
+    evidence = Evidence(reference())
+    assert _after(evidence, rng, 40)[-1] < ALARM < _after(evidence, rng, 1, start=40, **what)[0]
+
+
 def test_when_the_change_is_over_the_evidence_falls(rng):
     evidence = Evidence(reference())
     _after(evidence, rng, 40)

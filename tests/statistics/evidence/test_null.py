@@ -41,7 +41,7 @@ def test_whatever_was_seen_an_e_value_is_one_in_the_mean_of_the_null(rows, seen)
         guessed = window.log_likelihood(
             1 / (guesses.uncertainty + spread)[..., [cell]], guesses.centres
         )
-        predictions = null.predict(window, expected, guessed.reshape(-1, 1))
+        predictions = null.predict(window, expected, guessed)
         of_null = np.exp(null.mixture(predictions, window)[0])
         of_experts = np.exp(guessed[..., 0])
         total_of_null += ways * of_null

@@ -12,8 +12,8 @@ from kedge.contracts.predictions import Floats
 from kedge.profile import Profile, Reference
 from kedge.statistics.evidence.arrays import packed, unpack
 from kedge.statistics.evidence.cells import Cells
-from kedge.statistics.evidence.experts import BROAD, MEMORIES, WEIGHTS, Experts
-from kedge.statistics.evidence.likelihood import WindowCounts
+from kedge.statistics.evidence.experts import EXPERTS, FIXED, MEMORIES, Experts
+from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 from kedge.statistics.evidence.null import Null
 from kedge.statistics.evidence.sums import Sums
 from kedge.statistics.statistic import Statistic
@@ -95,10 +95,9 @@ class Evidence:
             floor=floor,
             slots=self._season.slots,
             burn_in=burn_in,
-            experts=MEMORIES.size * WEIGHTS.size + 1,
         )
         self._experts = Experts(self._cells, self._null.expect(0).centre)
-        self._sums = Sums(len(MEMORIES), len(WEIGHTS), len(self._cells))
+        self._sums = Sums(EXPERTS, len(self._cells))
         if earlier is not None:
             self._take_over(earlier)
 
@@ -142,28 +141,24 @@ class Evidence:
         guessed = window.log_likelihood(
             1 / (guesses.uncertainty + spread)[..., cells], guesses.centres
         )
-        surprised = window.log_likelihood(
-            np.full(len(cells), BROAD), self._experts.surprised(centre)
-        )
-        predictions = null.predict(
-            window, expected, np.concatenate([guessed.reshape(-1, len(cells)), surprised[None]])
-        )
-        of_null = null.mixture(predictions, window)
+        predictions = null.predict(window, expected, guessed)
+        log_e = guessed - null.mixture(predictions, window)
+        differs = guesses.differ(centre, expected.known, self._floor)
         ready = null.ready(slot)
-        bets = (ready & guesses.differ(centre, expected.known, self._floor))[..., cells]
-        older = self._sums.add(
-            guessed - of_null, surprised - of_null, bets, ready[cells], cells, start
-        )
+        bets = (ready & differs)[..., cells]
+        log_new = np.where(ready[cells], log_mean(log_e[-FIXED:], np.array(1 / FIXED)), -np.inf)
+        older = self._sums.add(log_e, log_new, bets, cells, start)
 
+        of_memory = older[:-FIXED].reshape(len(MEMORIES), -1, len(cells)).max(axis=1)
         kept = np.ones(self._experts.remembered.shape[:2])
-        kept[:, cells] = np.where(np.isnan(MEMORIES)[:, None], older.max(axis=1), MEMORIES[:, None])
+        kept[:, cells] = np.where(np.isnan(MEMORIES)[:, None], of_memory, MEMORIES[:, None])
         self._experts.remember(counts, centre, base, kept)
-        suspicion = self._sums.values.mean(axis=(0, 1)) / (_SUSPICIOUS * len(self._cells))
+        suspicion = self._sums.values.mean(axis=0) / (_SUSPICIOUS * len(self._cells))
         trust = np.maximum(1 / (1 + suspicion), _LEAST_TRUST)
         null.learn(counts, window, slot, predictions, trust)
 
     def _statistics(self, profile: Profile, slot: int) -> Iterator[Statistic]:
-        by_cell = self._sums.values.mean(axis=(0, 1))
+        by_cell = self._sums.values.mean(axis=0)
         of_column = np.bincount(self._cells.columns, minlength=len(self._specs))
         by_column = np.bincount(self._cells.columns, by_cell, len(self._specs)) / of_column
         evidence = float(by_cell.mean()) if len(by_cell) else 0.0

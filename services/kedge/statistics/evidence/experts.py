@@ -12,10 +12,10 @@ from kedge.statistics.evidence.cells import Cells, Mask
 MEMORIES = np.array([0.8, 0.97, np.nan])
 """What an expert keeps of its memory from window to window; NaN: as much as its evidence says."""
 
-WEIGHTS = np.array([20.0, 100.0, 100.0])
+WEIGHTS = np.array([20.0, 100.0])
 """In rows, how much an expert holds to the null's centre beside what it remembers."""
 
-SMOOTH = np.array([False, False, True])
+SMOOTH = np.array([False, True])
 """Of each weight, whether its experts expect bins side by side to change alike."""
 
 _DEGREE = 2
@@ -24,25 +24,36 @@ _SHRUNK = 0.05
 
 # Share of a guess that lies on all bins alike: what was never seen can come.
 _SURPRISE = 0.02
-# Of a window after a large change hardly anything is known: it is guessed with the weight of so many
-# rows, and so large a share of them on all bins alike.
-BROAD = 4.0
-_BROAD_SURPRISE = 0.25
+
+TILTS = np.array([0.2, -0.2])
+"""What experts without memory expect: numbers move up or down by so many standard deviations of
+their ranks. One more of them expects anything."""
+
+FIXED = 1 + TILTS.size
+"""How many experts have no memory."""
+
+EXPERTS = MEMORIES.size * WEIGHTS.size + FIXED
+"""How many there are: for each memory those of each weight, then those without."""
+
+# Of those without memory, how many rows their guess is worth, and which share of it lies on all bins
+# alike; where there is no order to move in, this share is all that they expect.
+_ROWS = np.array([4.0, 1000.0, 1000.0])
+_ALIKE = np.array([0.25, 0.05, 0.05])
 
 
 class Guesses(NamedTuple):
     """What the experts expect of the next window.
 
     Attributes:
-        centres: `[memories, weights, cells, bins]`.
-        uncertainty: `[memories, weights, cells]`, one by the rows that the centre is known from.
+        centres: `[experts, cells, bins]`.
+        uncertainty: `[experts, cells]`, one by the rows that the centre is known from.
     """
 
     centres: Floats
     uncertainty: Floats
 
     def differ(self, centre: Floats, known: Floats, floor: float) -> Mask:
-        """Who expects something else than the null does, `[memories, weights, cells]`.
+        """Who expects something else than the null does, `[experts, cells]`.
 
         An expert does who expects a PSI from the null's centre that is by `floor` more than what
         the null does: the distance of the centres, and (bins - 1)/c for how uncertain it is of its
@@ -57,13 +68,14 @@ class Guesses(NamedTuple):
 
 
 class Experts:
-    """Guesses from past windows: one for each memory and weight.
+    """Guesses: one for each memory and weight from past windows, and those without memory.
 
     A guess is a Dirichlet-multinomial around the counts that are remembered and the null's centre.
-    With an empty memory it says only that the window lies farther from the null's centre than is
-    natural, in whatever direction. Of numbers, a smooth guess takes of what is remembered only the
-    part that is a parabola over the bins (as location and spread change): few directions are
-    learned from few rows.
+    Of numbers, a smooth guess takes of what is remembered only the part that is a parabola over the
+    bins (as location and spread change): few directions are learned from few rows.
+
+    Three experts have no memory and so know at once what others learn: one expects anything, two
+    expect numbers to move up or down.
 
     Args:
         cells: the layout.
@@ -97,15 +109,21 @@ class Experts:
         if centre is not base:
             centres *= _ratio(centre, base)
             centres /= centres.sum(axis=-1, keepdims=True)
-        return Guesses(centres, self._ease / total)
+        uncertainty = np.broadcast_to(self._ease / total, centres.shape[:-1])
+        fixed = np.repeat(1 / _ROWS[:, None], len(centre), axis=1)
+        return Guesses(
+            np.concatenate([centres.reshape(-1, *centre.shape), self._fixed(centre)]),
+            np.concatenate([uncertainty.reshape(-1, len(centre)), fixed]),
+        )
 
-    def surprised(self, centre: Floats) -> Floats:
-        """What to expect of a window after a change of which nothing is known, `[cells, bins]`.
-
-        Args:
-            centre: as for `guess`.
-        """
-        return (1 - _BROAD_SURPRISE) * centre + _BROAD_SURPRISE * self._even
+    def _fixed(self, centre: Floats) -> Floats:
+        """Centres of those without memory, `[fixed, cells, bins]`."""
+        alike = _ALIKE[:, None, None]
+        centres = (1 - alike) * centre + alike * self._even
+        ratio = np.maximum(1 + TILTS[:, None, None] * self._waves[:, 0], _SHRUNK)
+        moved = centre[self._ordered] * ratio
+        centres[1:, self._ordered] = moved / moved.sum(axis=-1, keepdims=True)
+        return centres
 
     def _smooth(self, centres: Floats, base: Floats) -> None:
         """Keep of the smooth guesses only what is smooth of their ratio to the base."""

@@ -48,3 +48,9 @@ class WindowCounts:
             - gammaln(concentration + self.rows)
             + np.add.reduceat(terms, self._first, axis=-1)
         )
+
+
+def log_mean(logs: Floats, weights: Floats) -> Floats:
+    """Logarithm of a mean over the first axis, by weights that add up to one."""
+    highest = logs.max(axis=0)
+    return np.asarray(highest + np.log(np.sum(weights * np.exp(logs - highest), axis=0)))

@@ -9,14 +9,26 @@ import numpy as np
 
 from kedge.contracts.predictions import Floats
 from kedge.statistics.evidence.cells import QUESTIONS, Cells, Mask
-from kedge.statistics.evidence.likelihood import WindowCounts
+from kedge.statistics.evidence.experts import EXPERTS, TILTS
+from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 
 VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
 """1/φ, the grid on which natural variation from window to window is learned."""
 
-# Prior probabilities: of each variation, and of all experts together.
-_PRIOR = 0.25 ** np.arange(len(VARIATIONS)) / np.sum(0.25 ** np.arange(len(VARIATIONS)))
+# Prior probabilities of each variation, by question. Where nothing was ever missing, windows do not
+# tell how much that varies: the prior has to say that much does not go missing by itself.
+_PRIOR = np.stack(
+    [
+        0.75 * 0.25 ** np.arange(len(VARIATIONS)),
+        [0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036],
+    ],
+    axis=1,
+)
+# Of all experts together, and of a restless stream.
 _PRIOR_EXPERTS = 1e-7
+_PRIOR_RESTLESS = 0.1
+# Of its windows, how many are as calm as those of others, moved up, and moved down.
+_RESTLESS = np.array([4, 1, 1])[:, None] / 6
 # Columns of a release vary alike: what they share counts as much as so many of them.
 _PRIOR_CELLS = 2.0
 # So far below the best a variation is never thought to be: what changes later can be learned.
@@ -75,7 +87,8 @@ class Null:
 
     Nature is not always so kind. So the experts' guesses are models of the null too: in a stream
     that wanders, one that follows it is right in calm times as well, and what it says is no
-    evidence.
+    evidence. A last model is restless: in some windows numbers move up or down by themselves, as
+    those experts expect that have no memory.
 
     A prediction is the mixture of the models, each weighed by how well it has predicted the windows
     so far. What the cells of a question have in common is the prior of each (empirical Bayes).
@@ -86,7 +99,6 @@ class Null:
         floor: the PSI that does not matter.
         slots: of a season; each has a centre of its own.
         burn_in: windows that have to be seen before there are bets.
-        experts: how many there are.
     """
 
     def __init__(
@@ -97,7 +109,6 @@ class Null:
         floor: float,
         slots: int,
         burn_in: int,
-        experts: int,
     ) -> None:
         self._burn_in = burn_in
         self.natural = floor / np.maximum(cells.sizes - 1, 1)
@@ -115,12 +126,18 @@ class Null:
         self.weighed = np.zeros((*shape, cells.bins))
         # Sums of w²/n and of w², where a window of n rows has the weight w in `weighed`.
         self.squares = np.zeros((slots, 2, len(cells)))
-        self._questions = cells.questions
-        prior = np.append(_PRIOR, np.full(experts, _PRIOR_EXPERTS / experts))
-        self._prior_models = prior / prior.sum()
+        self._questions, self._ordered = cells.questions, cells.ordered
+        prior = np.vstack(
+            [
+                _PRIOR,
+                np.full((EXPERTS, 2), _PRIOR_EXPERTS / EXPERTS),
+                np.full((1, 2), _PRIOR_RESTLESS),
+            ]
+        )
+        self._prior_models = (prior / prior.sum(axis=0))[:, cells.questions]
         self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
         # Of each model, after the last window.
-        self.posterior = np.repeat(self._prior_models[:, None], len(cells), axis=1)
+        self.posterior = self._prior_models.copy()
 
     @property
     def slots(self) -> int:
@@ -183,7 +200,7 @@ class Null:
 
     def _priors(self) -> Floats:
         """What the other cells of its question say of a cell's models, `[models, cells]`."""
-        others = _PRIOR_CELLS * self._prior_models[:, None] - self.posterior
+        others = _PRIOR_CELLS * self._prior_models - self.posterior
         for question in range(len(QUESTIONS)):
             mine = self._questions == question
             others[:, mine] += self.posterior[:, mine].sum(axis=1, keepdims=True)
@@ -199,13 +216,14 @@ class Null:
         """
         inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
         of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
-        return np.concatenate([of_variations, experts])
+        calm = log_mean(of_variations, self._of_variations()[:, window.cells])
+        moving = log_mean(np.stack([calm, *experts[-len(TILTS) :]]), _RESTLESS)
+        restless = np.where(self._ordered[window.cells], moving, calm)
+        return np.concatenate([of_variations, experts, restless[None]])
 
     def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
         """Log likelihood of a window, `[cells of the window]`."""
-        weights = self._weights()[:, window.cells]
-        highest = predictions.max(axis=0)
-        return np.asarray(highest + np.log(np.sum(weights * np.exp(predictions - highest), axis=0)))
+        return log_mean(predictions, self._weights()[:, window.cells])
 
     def learn(
         self,

@@ -11,8 +11,9 @@ from kedge.statistics.evidence.cells import Mask
 
 # What is kept of a sum from window to window. Without evidence it stays below 1 / (1 - KEPT).
 _KEPT = 0.98
-# Half of a new onset is bet on by the expert, half by the surprised one.
-_NEW = 0.5
+# Share of a new onset that the expert itself bets on; on the other, those without memory do.
+_OWN = 0.5
+# In place of the logarithm of nothing, where it is subtracted from itself.
 _LOWEST = -1e300
 # Most that the mean of all may be, by one sum alone: so that a long alarm ends when its cause does.
 _MOST = 1e6
@@ -27,18 +28,20 @@ class Onset(NamedTuple):
 
 
 class Sums:
-    """One sum for each memory, weight and cell.
+    """One sum for each expert and cell.
 
     The sum over all onsets k of the product of the e-values since then, by the recursion
 
-        R ← (κ R + 1) e        where the expert bets
-        R ← κ R                where it does not
+        R ← κ R e + (e + f) / 2        where the expert bets
+        R ← κ R + f / 2                where it does not
 
-    (Shin, Ramdas and Rinaldo, "E-detectors", 2022, definition 2.4; there κ = 1.) With e-values
-    that are at most 1 in the mean as long as nothing has changed, R is at most t in the mean after
-    t windows, whatever the dependence between sums, and so is every mean of sums; so the mean time
-    until one exceeds A is at least A (theorem 2.5). Making a sum smaller keeps that: κ < 1, no new
-    onset where nothing is bet, and the limit from above.
+    (Shin, Ramdas and Rinaldo, "E-detectors", 2022, definition 2.4; there κ = 1 and f = e.) An
+    expert knows nothing yet of a change that begins with this window, so f is the mean of the
+    e-values of those without memory: a large change is seen at once, and the expert follows it from
+    there. With e-values that are at most 1 in the mean as long as nothing has changed, R is at most
+    t in the mean after t windows, whatever the dependence between sums, and so is every mean of
+    sums; so the mean time until one exceeds A is at least A (theorem 2.5). Making a sum smaller
+    keeps that: κ < 1, half an onset where nothing is bet, and the limit from above.
 
     The terms of the sum, as weights of the onsets, have a mean and a variance, which are kept by
     the same recursion. They tell when the change began.
@@ -59,28 +62,26 @@ class Sums:
     def values(self) -> Floats:
         return np.asarray(np.exp(self.logs))
 
-    def add(
-        self, log_e: Floats, log_new: Floats, bets: Mask, ready: Mask, cells: Ints, start: float
-    ) -> Floats:
+    def add(self, log_e: Floats, log_new: Floats, bets: Mask, cells: Ints, start: float) -> Floats:
         """Take a window in.
 
         Args:
             log_e: logarithms of the experts' e-values of these cells, `[…, cells]`.
-            log_new: of the surprised expert's, `[cells]`.
-            bets: which of the experts' are a bet.
-            ready: in which cells the surprised expert bets.
+            log_new: of the mean of those without memory, `[cells]`; minus infinity: no bet.
+            bets: which of them are a bet.
             cells: which cells these are.
             start: of the window, in seconds since 1970.
 
         Returns:
-            The weight of the onsets before this window among all, `[…, cells]`.
+            The weight of the onsets before this window among all, `[…, cells]`, as it would be if
+            all did bet.
         """
         before = self.logs[..., cells] + np.log(_KEPT)
-        new = np.logaddexp(log_e, log_new) + np.log(_NEW)
+        by_others = log_new + np.log1p(-_OWN)
+        new = np.logaddexp(log_e + np.log(_OWN), by_others)
         older = np.exp(before + log_e - np.logaddexp(before + log_e, new))
         follow = before + np.where(bets, log_e, 0.0)
-        new = np.where(bets, new, np.where(ready, log_new + np.log(_NEW), -np.inf))
-        after = np.logaddexp(follow, new)
+        after = np.logaddexp(follow, np.where(bets, new, by_others))
         self.logs[..., cells] = np.minimum(after, self._most)
         weight = np.exp(follow - np.maximum(after, _LOWEST))
         step = start - self.mean[..., cells]
