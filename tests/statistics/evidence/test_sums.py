@@ -11,7 +11,7 @@ steps = st.lists(
 )
 
 
-def _added(folded, log_e, start, log_new=-np.inf, bets=True):
+def _added(folded, log_e, start, *, log_new=-np.inf, bets=True):
     """Take a window in, of one expert and one cell."""
     one = np.ones((1, 1))
     folded.add(log_e * one, np.array([log_new]), one * bets > 0, np.array([0]), start)
@@ -25,7 +25,7 @@ def test_a_sum_is_that_over_all_onsets_and_knows_their_mean_and_variance(steps):
         e, e_of_others = np.exp(log_e if bets else 0.0), np.exp(log_new)
         terms = {onset: sums._KEPT * e * term for onset, term in terms.items()}
         terms[60.0 * index] = (e * bets + e_of_others) / 2
-        _added(folded, log_e, 60.0 * index, log_new, bets)
+        _added(folded, log_e, 60.0 * index, log_new=log_new, bets=bets)
     total = sum(terms.values())
     mean = sum(onset * term for onset, term in terms.items()) / total
     variance = sum((onset - mean) ** 2 * term for onset, term in terms.items()) / total

@@ -35,8 +35,8 @@ FIXED = 1 + TILTS.size
 EXPERTS = MEMORIES.size * WEIGHTS.size + FIXED
 """How many there are: for each memory those of each weight, then those without."""
 
-# Of those without memory, how many rows their guess is worth, and which share of it lies on all bins
-# alike; where there is no order to move in, this share is all that they expect.
+# Of those without memory, how many rows their guess is worth, and which share of it lies on all
+# bins alike; where there is no order to move in, this share is all that they expect.
 _ROWS = np.array([4.0, 1000.0, 1000.0])
 _ALIKE = np.array([0.25, 0.05, 0.05])
 
