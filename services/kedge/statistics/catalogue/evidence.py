@@ -20,7 +20,7 @@ ENTRIES = (
         meaning="Evidence, in all columns together, that windows differ from the reference and "
         "from each other by more than chance and habit; see [evidence](evidence.md). Columns have "
         "one too, which tells what each contributes.",
-        formula="mean of R over columns, questions and experts; R ← (0.98 R + 1) e",
+        formula="mean of R over columns, questions and experts; R ← 0.98 R e + (e + f)/2",
         conventional="1000; more for more models or more rules",
         # Of how many rows a window is, is in it.
         is_count=True,
