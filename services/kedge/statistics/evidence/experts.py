@@ -25,7 +25,7 @@ _SHRUNK = 0.05
 # Share of a guess that lies on all bins alike: what was never seen can come.
 _SURPRISE = 0.02
 
-TILTS = np.array([0.2, -0.2])
+TILTS = np.array([0.15, -0.15])
 """What experts without memory expect: numbers move up or down by so many standard deviations of
 their ranks. One more of them expects anything."""
 

@@ -28,7 +28,7 @@ _PRIOR = np.stack(
 _PRIOR_EXPERTS = 1e-7
 _PRIOR_RESTLESS = 0.1
 # Of its windows, how many are as calm as those of others, moved up, and moved down.
-_RESTLESS = np.array([4, 1, 1])[:, None] / 6
+_RESTLESS = np.array([8, 1, 1])[:, None] / 10
 # Columns of a release vary alike: what they share counts as much as so many of them.
 _PRIOR_CELLS = 2.0
 # So far below the best a variation is never thought to be: what changes later can be learned.
