@@ -183,10 +183,20 @@ def test_a_killed_broker_comes_back_with_its_data_on_another_port_if_it_must(set
     assert not status(settings).answers
     host, port = kafka["bootstrap.servers"].split(":")
 
-    with socket.create_server((host, int(port))):
+    with _listening(host, int(port), deadline):
         servers = start(settings)
         assert servers != kafka["bootstrap.servers"]
         assert consume({"bootstrap.servers": servers}, topic, 1) == [b"kept"]
+
+
+def _listening(host, port, deadline):
+    """A server there, as soon as the last thread of the killed process has let go of the port."""
+    while True:
+        try:
+            return socket.create_server((host, port))
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc")

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 from sqlalchemy import create_engine, text
 
 from kedge import broker
-from kedge.contracts import Topics, decode
+from kedge.contracts import LONGEST_MESSAGE, Topics, decode
 from kedge.errors import KedgeError
 from kedge.profile import Bins, ColumnSpec, Reference, ReferenceColumn
 from kedge.registry.database import Database
@@ -176,7 +176,7 @@ def test_more_than_one_transaction_holds_keeps_the_order(settings, log):
 def test_an_event_too_long_for_a_message_is_refused_before_it_is_a_release(settings):
     with released(settings) as registry:
         _, code = publishing.pair_of(registry)
-        bins = Bins(np.arange(1_100_000.0))
+        bins = Bins(np.arange(LONGEST_MESSAGE / 8))
         column = ReferenceColumn(
             ColumnSpec("x", "feature", "numeric"),
             bins,

@@ -9,10 +9,11 @@ import zlib
 
 from confluent_kafka import OFFSET_INVALID, KafkaError
 
+from kedge.contracts import LONGEST_MESSAGE
 from simulation.broker import aborting, fenced, passing
 from simulation.consumers import Delivered
 
-_LONGEST = 8_000_000
+_LONGEST = LONGEST_MESSAGE
 _WAITS = 40
 """Turns after which a call that waits for the broker times out."""
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from kedge.contracts import Topics
+from kedge.contracts import LONGEST_MESSAGE, Topics
 from kedge.streams import CommittedLog
 from kedge.streams.clients import admin, consumer, producer
 from simulation.seam import installed
@@ -157,7 +157,7 @@ def a_refused_message_costs_the_next_transaction_too(place):
         if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             refused.append(message.topic() == place.topic)
 
-    for value in (os.urandom(9_000_000), b"b", b"c"):
+    for value in (os.urandom(LONGEST_MESSAGE + 1_000_000), b"b", b"c"):
         client.begin_transaction()
         client.produce(place.topic, value, b"k", 0, on_delivery=delivered)
         outcomes.append(_error(lambda: client.commit_transaction(30)))
