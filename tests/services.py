@@ -10,7 +10,7 @@ from kedge.contracts import encode
 from kedge.streams import CommittedLog
 from kedge.streams.clients import producer
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened has not."""
 
 
