@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedge.contracts import columns_of
-from kedge.profile import ColumnSpec, Reference, infer_signature, reference_of
+from kedge.contracts import PredictionBatch, Tags, columns_of
+from kedge.profile import ColumnSpec, Reference, count_windows, infer_signature, reference_of
+from kedge.statistics import window_statistics
 
 
 def _reference(values, **options):
@@ -139,3 +140,44 @@ def test_a_record_whose_counts_do_not_fit_its_bins_is_refused():
     record["columns"][0]["counts"].append(0)
     with pytest.raises(ValueError, match="reference of feature `x` has 5 counts for 4 bins"):
         Reference.from_record(record)
+
+
+def test_a_reference_from_before_more_was_kept_is_read_without_it():
+    """As a registry holds it that an older version made."""
+    rows = [{"x": float(n), "y": float(-n), "c": "ab"[n % 2]} for n in range(30)]
+    whole = reference_of(columns_of(rows, "feature"))
+    record = whole.to_record()
+    kept = (
+        "name",
+        "role",
+        "type",
+        "minimum",
+        "maximum",
+        "edges",
+        "categories",
+        "counts",
+        "missing",
+    )
+    older = {
+        "rows": record["rows"],
+        "columns": [{name: column[name] for name in kept} for column in record["columns"]],
+    }
+    read = Reference.from_record(older)
+    assert read.signature == whole.signature
+    assert [c.counts.tolist() for c in read.columns] == [c.counts.tolist() for c in whole.columns]
+    assert [c.scale for c in read.columns] == [None] * 3
+    assert read.projection is None
+    (profile,) = count_windows(
+        PredictionBatch(
+            Tags("m", "mv", "cv", 1, "e"),
+            [str(n) for n in range(30)],
+            np.zeros(30, np.int64),
+            np.full(30, np.nan, np.float32),
+            columns_of(rows, "feature"),
+        ),
+        read,
+        60_000_000,
+    ).values()
+    values = {(s.name, s.column): s.value for s in window_statistics(profile, read)}
+    assert values["psi", "x"] == values["ks", "x"] == 0
+    assert values["reconstruction_error", None] is None

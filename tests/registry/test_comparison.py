@@ -67,3 +67,21 @@ def test_the_way_back_is_the_same_with_before_and_after_swapped(make):
     assert back == [
         dataclasses.replace(each, before=each.after, after=each.before) for each in there
     ]
+
+
+def test_another_model_version_is_never_the_same(make, tmp_path):
+    """Neither counts nor bins differ here, but how the features go together does."""
+    registry, _ = make
+    apart = [{"x": float(n), "y": float(n % 5)} for n in range(20)]
+    joined = [{"x": float(n), "y": float(n // 4)} for n in range(20)]
+    specs = [ColumnSpec(name, "feature", "numeric") for name in ("x", "y")]
+    numbers = []
+    for rows in (apart, joined):
+        artifact = write(tmp_path / "source" / "model.json", "{}")
+        version = registry.register_model(
+            "m", artifact, reference_of(columns_of(rows, "feature"), specs), actor="a"
+        )
+        code = registry.register_code("m", commit=COMMIT, actor="a")
+        numbers.append(registry.create_release("m", version.id, code.id, actor="a").number)
+    found = _found(registry, *numbers)
+    assert ("reference", "features' projection") in found

@@ -67,6 +67,8 @@ class ReferenceColumn:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ReferenceColumn:
+        # A registry's older references have no more than bins and counts.
+        record = {**_OF_OLDER, **record}
         categories = tuple(record["categories"])
         spec = ColumnSpec(
             record["name"],
@@ -98,6 +100,17 @@ class ReferenceColumn:
         if isinstance(column.scale, Scale) and not len(bins.edges):
             raise ValueError(f"reference of {spec.role} `{spec.name}` has a scale and no edges")
         return column
+
+
+# As the `release_event` contract's defaults.
+_OF_OLDER: Record = {
+    "tail": 0,
+    "ordered": False,
+    "centers": [],
+    "spreads": [],
+    "bandwidth": None,
+    "sums": [],
+}
 
 
 def _scale_record(scale: Scale | VectorScale | None) -> Record:
@@ -156,10 +169,11 @@ class Reference:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reference:
-        known = record["projection"]
+        known = record.get("projection")
+        together = record.get("together")
         return cls(
             record["rows"],
             tuple(map(ReferenceColumn.from_record, record["columns"])),
-            Together.from_record(record["together"]),
+            Together() if together is None else Together.from_record(together),
             None if known is None else Projection.from_record(known),
         )

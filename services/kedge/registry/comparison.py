@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from kedge.contracts import Record
 from kedge.profile import ReferenceColumn
 from kedge.registry.entries import CodeVersion, ModelVersion, Release
+
+_TOGETHER = {"together": "features missing together", "projection": "features' projection"}
+"""What a reference knows of all features at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,18 @@ def _of_columns(before: ModelVersion, after: ModelVersion) -> Iterator[Differenc
         signatures = _signature(old), _signature(new)
         if signatures[0] != signatures[1]:
             yield Difference("signature", f"{role} {name}", *signatures)
-        elif old is not None and new is not None and not _same_data(old, new):
+        elif old is not None and new is not None and old.to_record() != new.to_record():
             yield Difference("reference", f"{role} {name}", _data(old), _data(new))
     if before.reference.rows != after.reference.rows:
         yield Difference("reference", "rows", str(before.reference.rows), str(after.reference.rows))
+    one, other = before.reference.to_record(), after.reference.to_record()
+    for part, what in _TOGETHER.items():
+        if one[part] != other[part]:
+            yield Difference("reference", what, _known(one[part]), _known(other[part]))
+
+
+def _known(part: Record | None) -> str:
+    return "" if part is None else "known"
 
 
 def _by_name(version: ModelVersion) -> dict[tuple[str, str], ReferenceColumn]:
@@ -77,16 +87,8 @@ def _signature(column: ReferenceColumn | None) -> str:
         for word, bound in (("from", spec.minimum), ("to", spec.maximum))
         if bound is not None
     ]
-    return " ".join([spec.type, *bounds])
-
-
-def _same_data(one: ReferenceColumn, other: ReferenceColumn) -> bool:
-    return (
-        one.bins.categories == other.bins.categories
-        and np.array_equal(one.bins.edges, other.bins.edges)
-        and np.array_equal(one.counts, other.counts)
-        and np.array_equal(one.missing, other.missing)
-    )
+    order = [f"in the order {', '.join(spec.order)}"] if spec.order else []
+    return " ".join([spec.type, *bounds, *order])
 
 
 def _data(column: ReferenceColumn) -> str:
