@@ -2,140 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import numpy as np
-from confluent_kafka import KafkaException
 from rich.table import Table
 from scipy.spatial.distance import jensenshannon
 
+from chaos import truth
+from chaos.found import Check, Found
 from chaos.traffic import Traffic
 from chaos.world import ALIAS, MODEL, PARTITIONS, WINDOW, World
 from kedge.alerting import ACTOR
-from kedge.archive import connect
-from kedge.contracts import Record, decode
-from kedge.streams import CommittedLog
+from kedge.contracts import Record
 
-_PATIENCE = 180.0
-"""Seconds without any progress after which what is missing is lost."""
+COLUMNS = ("x", "y", "score")
 
 Place = tuple[int, int, int]
 """Partition of the predictions, release, start of the window."""
-
-
-@dataclass(slots=True)
-class Found:
-    """Everything that was committed, archived and delivered."""
-
-    profiles: list[Record]
-    statistics: list[Record]
-    alerts: list[Record]
-    releases: list[Record]
-    letters: list[Record]
-    accounts: list[Record]
-    archived: list[tuple[str, int]] = field(default_factory=list)
-    delivered: set[str] = field(default_factory=set)
-
-    @property
-    def newest(self) -> dict[tuple[int, int], Record]:
-        """The newest revision of each window, by release and start."""
-        found: dict[tuple[int, int], Record] = {}
-        for record in self.statistics:
-            if record["clock"] != "event":
-                continue
-            key = record["release"], record["window_start"]
-            if key not in found or found[key]["revision"] < record["revision"]:
-                found[key] = record
-        return found
-
-
-class Observer:
-    """Reads on in the topics, the archive and the receiver."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        kafka, topics = world.settings.kafka, world.topics
-        self._logs = {
-            name: [CommittedLog(kafka, topic, p) for p in range(partitions)]
-            for name, topic, partitions in (
-                ("profiles", topics.profiles, PARTITIONS),
-                ("statistics", topics.statistics, PARTITIONS),
-                ("alerts", topics.alerts, PARTITIONS),
-                ("letters", topics.deadletter, PARTITIONS),
-                ("accounts", topics.accounts, PARTITIONS),
-                ("releases", topics.releases, 1),
-            )
-        }
-        self._records: dict[str, list[Record]] = {name: [] for name in self._logs}
-        self._archive = connect(world.settings.archive_path)
-
-    def close(self) -> None:
-        for log in (log for logs in self._logs.values() for log in logs):
-            log.close()
-        self._archive.close()
-
-    def look(self) -> Found:
-        """All there is by now."""
-        for name, logs in self._logs.items():
-            for log in logs:
-                self._records[name] += [
-                    decode(value)[1] for _key, value in log.news() if value is not None
-                ]
-        archived = self._archive.sql("SELECT id, kafka_partition FROM predictions").fetchall()
-        delivered = {each.alert["id"] for each in self._world.receiver.deliveries}
-        return Found(**self._records, archived=archived, delivered=delivered)
-
-    def until(self, done: Callable[[Found], list[object]]) -> Found:
-        """Look until `done` gives a pair of equal lists; as long as anything moves."""
-        before, deadline = None, time.monotonic() + _PATIENCE
-        while True:
-            found = self.look()
-            wanted, progress = done(found)
-            if progress == wanted or time.monotonic() > deadline:
-                return found
-            if progress != before:
-                before, deadline = progress, time.monotonic() + _PATIENCE
-            time.sleep(0.5)
-
-
-class Pulse:
-    """How far everything has come from the predictions to the statistics."""
-
-    def __init__(self, world: World) -> None:
-        kafka, topic = world.settings.kafka, world.topics.statistics
-        self._logs = [CommittedLog(kafka, topic, p) for p in range(PARTITIONS)]
-        self._newest = 0
-
-    def close(self) -> None:
-        for log in self._logs:
-            log.close()
-
-    def newest(self) -> int:
-        """The start of the newest window that has statistics; 0 before the first."""
-        with suppress(KafkaException):
-            for log in self._logs:
-                for _key, value in log.news():
-                    record = decode(value)[1]
-                    if record["clock"] == "event":
-                        self._newest = max(self._newest, record["window_start"])
-        return self._newest
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the table."""
-
-    what: str
-    expected: object
-    found: object
-
-    @property
-    def holds(self) -> bool:
-        return self.expected == self.found
 
 
 def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
@@ -150,6 +34,8 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
             _repeated(traffic),
             traffic.poison.total(),
             len({alert["id"] for alert in found.alerts}),
+            len(traffic.outcomes.truths),
+            truth.readable(traffic),
         ],
         [
             sum(record["rows"] for record in found.profiles),
@@ -158,6 +44,8 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
             _recognised(found),
             len(found.letters),
             len(found.delivered),
+            truth.joined(found),
+            truth.received(found),
         ],
     )
 
@@ -169,6 +57,7 @@ def checks(world: World, traffic: Traffic, found: Found) -> Iterator[Check]:
     yield from _given_up(traffic, found)
     yield Check("predictions sent again, recognised", _repeated(traffic), _recognised(found))
     yield from _archived(traffic, found)
+    yield from truth.checks(traffic, found)
     yield from _told(world, found)
 
 
@@ -185,7 +74,7 @@ def _counts(world: World, traffic: Traffic, found: Found) -> Iterator[Check]:
     """Profiles, bin for bin, by partition, release and window."""
     expected: dict[Place, Counter[object]] = defaultdict(Counter)
     for some in traffic.sent:
-        for column, values in (("x", some.x), ("y", some.y)):
+        for column, values in (("x", some.x), ("y", some.y), ("score", some.scores)):
             edges = next(c.bins.edges for c in world.reference.columns if c.spec.name == column)
             for when, value in zip((some.times // WINDOW * WINDOW).tolist(), values, strict=True):
                 # Bin i has the values with i edges at or below them.
@@ -216,18 +105,18 @@ def _counts(world: World, traffic: Traffic, found: Found) -> Iterator[Check]:
 
 def _statistics(world: World, traffic: Traffic, found: Found) -> Iterator[Check]:
     """The newest statistics of each window, against NumPy and SciPy on the raw values."""
-    raw: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    raw: dict[tuple[int, int], list[tuple[np.ndarray, ...]]] = defaultdict(list)
     for some in traffic.sent:
         starts = some.times // WINDOW * WINDOW
         for start in np.unique(starts).tolist():
             mine = starts == start
-            raw[some.tags.release, start].append((some.x[mine], some.y[mine]))
+            raw[some.tags.release, start].append((some.x[mine], some.y[mine], some.scores[mine]))
     expected = {key: parts for key, parts in raw.items() if key[1] < _end(traffic)}
     right = 0
     for key, parts in expected.items():
         record = found.newest.get(key)
         values = [np.concatenate(each) for each in zip(*parts, strict=True)]
-        if record is not None and _agrees(world, record, dict(zip("xy", values, strict=True))):
+        if record is not None and _agrees(world, record, dict(zip(COLUMNS, values, strict=True))):
             right += 1
         else:
             rows = None if record is None else (record["rows"], record["revision"])

@@ -9,10 +9,11 @@ from enum import StrEnum
 ALWAYS = (
     *(f"{service}-{i}" for service in ("profiler", "monitor") for i in range(2)),
     *("alerting-0", "webhooks-0", "archiver-0", "registry-0"),
+    *("auditor-0", "evaluator-0", "assessor-0"),
 )
 """The workers that run from the beginning to the end, as service and instance."""
 
-SCALED = ("profiler", "monitor", "alerting", "archiver")
+SCALED = ("profiler", "monitor", "alerting", "archiver", "auditor", "evaluator", "assessor")
 """Services that more workers join and leave. The registry's publisher is one by design."""
 
 POISONS = (

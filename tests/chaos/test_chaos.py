@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from chaos.faults import Faults
-from chaos.reconciliation import Observer, Pulse, checks, progress, table
+from chaos.found import Observer, Pulse
+from chaos.reconciliation import checks, progress, table
 from chaos.schedule import schedule
 from chaos.traffic import MESSAGES_A_WINDOW, Traffic
 from chaos.world import world

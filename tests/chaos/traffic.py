@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections import Counter
@@ -12,6 +13,7 @@ from functools import partial
 import numpy as np
 from confluent_kafka import Producer
 
+from chaos.outcomes import Outcomes
 from chaos.world import PARTITIONS, WINDOW, World
 from kedge.contracts import PredictionBatch, Tags, columns_of, encode, encode_batch
 
@@ -38,6 +40,7 @@ class Sent:
     times: np.ndarray
     x: np.ndarray
     y: np.ndarray
+    scores: np.ndarray
 
 
 class Traffic:
@@ -63,6 +66,7 @@ class Traffic:
             # That it can't connect while the broker is away is no news.
             logger=logging.getLogger("librdkafka"),
         )
+        self.outcomes = Outcomes(seed)
         self.messages = 0
         self.sent: list[Sent] = []
         self._values: list[bytes] = []
@@ -98,6 +102,7 @@ class Traffic:
                 self._send(self._some(partition, 1), single=True)
         else:
             self._send(self._some(partition, ROWS))
+        self._send_outcomes(self.messages)
         self.messages += 1
 
     def close(self) -> None:
@@ -107,14 +112,22 @@ class Traffic:
         for partition in range(PARTITIONS):
             self._send(self._some(partition, ROWS))
         assert self._client.flush(600) == 0
+        # Planned when the broker has their predictions, so these are all there will be.
+        self._send_outcomes(math.inf)
+        assert self._client.flush(600) == 0
         assert self.errors == []
+
+    def _send_outcomes(self, now: float) -> None:
+        for key, value, partition in self.outcomes.due(now):
+            self._produce(self._world.topics.outcomes, value, partition, lambda: None, key)
 
     def _some(self, partition: int, rows: int) -> Sent:
         rng = self._rng
         x, y = rng.normal(size=rows), rng.normal(size=rows)
         x[rng.random(rows) < LOSS[self._release]] = np.nan
         tags = self._world.releases[self._release]
-        return Sent(partition, tags, [self._id() for _ in range(rows)], self._times(rows), x, y)
+        ids, times = [self._id() for _ in range(rows)], self._times(rows)
+        return Sent(partition, tags, ids, times, x, y, rng.random(rows))
 
     def _times(self, rows: int) -> np.ndarray:
         """Most of now; one in ten up to three windows late, but not before the release."""
@@ -131,14 +144,19 @@ class Traffic:
         def acknowledged() -> None:
             self.sent.append(some)
             self._values.append(value)
+            told = zip(some.ids, some.scores.tolist(), some.times.tolist(), strict=True)
+            for prediction, score, event_time in told:
+                self.outcomes.plan(prediction, score, event_time, self.messages)
 
-        self._produce(value, some.partition, acknowledged)
+        self._produce(self._world.topics.predictions, value, some.partition, acknowledged)
 
     def send_again(self) -> None:
         """Send a few messages again that were acknowledged lately, to where they went at first."""
         for back in self._rng.integers(1, 1 + min(_LATELY, len(self.sent)), _AGAIN).tolist():
             some = self.sent[-back]
-            self._produce(self._values[-back], some.partition, partial(self.repeated.append, some))
+            again = partial(self.repeated.append, some)
+            topic = self._world.topics.predictions
+            self._produce(topic, self._values[-back], some.partition, again)
 
     def send_poison(self, name: str) -> None:
         """Send what is no prediction of a known release; no two messages are the same."""
@@ -150,18 +168,16 @@ class Traffic:
             if readable:
                 self.readable_poison.extend(some.ids)
 
-        self._produce(value, some.partition, acknowledged)
+        self._produce(self._world.topics.predictions, value, some.partition, acknowledged)
 
-    def _produce(self, value, partition, acknowledged) -> None:
+    def _produce(self, topic, value, partition, acknowledged, key=None) -> None:
         def told(error, _message) -> None:
             if error is None:
                 acknowledged()
             else:
                 self.errors.append(str(error))
 
-        self._client.produce(
-            self._world.topics.predictions, value, partition=partition, on_delivery=told
-        )
+        self._client.produce(topic, value, key, partition, told)
         self._client.poll(0)
 
 
@@ -172,6 +188,10 @@ def _rows(some: Sent) -> list[dict[str, float | None]]:
     ]
 
 
+def _outputs(some: Sent) -> list[dict[str, float]]:
+    return [{"score": score} for score in some.scores.tolist()]
+
+
 def _batch(some: Sent, tags: Tags | None = None, times: np.ndarray | None = None) -> bytes:
     unknown = np.full(len(some.ids), np.nan, np.float32)
     return encode_batch(
@@ -180,13 +200,13 @@ def _batch(some: Sent, tags: Tags | None = None, times: np.ndarray | None = None
             some.ids,
             some.times if times is None else times,
             unknown,
-            columns_of(_rows(some), "feature"),
+            (*columns_of(_rows(some), "feature"), *columns_of(_outputs(some), "output")),
         )
     )
 
 
 def _single(some: Sent) -> bytes:
-    (features,) = _rows(some)
+    (features,), (outputs,) = _rows(some), _outputs(some)
     tags = some.tags
     return encode(
         "prediction",
@@ -200,7 +220,7 @@ def _single(some: Sent) -> bytes:
             "environment": tags.environment,
             "features": features,
             "imputed": [],
-            "outputs": {},
+            "outputs": outputs,
             "latency_ms": None,
             "error": None,
             "producer": None,

@@ -146,6 +146,8 @@ def _variables(home: Path, address: str, url: str) -> dict[str, str]:
         "KEDGE_ALERTING__POLICY": str(policy),
         "KEDGE_ALERTING__WEBHOOK_SECRET": _SECRET,
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",
+        "KEDGE_EVALUATOR__BATCH_RECORDS": "200",
+        "KEDGE_EVALUATOR__PUBLISH_EVERY": "1",
     }
 
 
@@ -156,7 +158,8 @@ def _release(registry: Registry, home: Path) -> tuple[Reference, dict[int, Tags]
         {"x": float(rng.normal()) if rng.random() > 0.1 else None, "y": float(rng.normal())}
         for _ in range(1000)
     ]
-    reference = reference_of(columns_of(rows, "feature"))
+    scores = [{"score": float(score)} for score in rng.random(len(rows))]
+    reference = reference_of([*columns_of(rows, "feature"), *columns_of(scores, "output")])
     artifact = home / "model.bin"
     artifact.write_bytes(b"weights")
     version = registry.register_model(MODEL, artifact, reference, actor="chaos")
