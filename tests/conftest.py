@@ -54,7 +54,10 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            shared = ("test_lifecycle.py", "broker/test_cli.py", "test_races.py", "[postgresql")
+            shared = (
+                *("test_lifecycle.py", "broker/test_cli.py", "test_races.py", "[postgresql"),
+                "test_mlflow.py",
+            )
             return next((each for each in shared if each in nodeid), nodeid)
 
     return Scheduling(config, log)

@@ -62,9 +62,9 @@ def committed(kafka, topic, partitions=2):
     return found
 
 
-def eventually(look, wanted):
+def eventually(look, wanted, patience=PATIENCE):
     """What `look` gives as soon as `wanted` says so of it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not wanted(seen := look()):
         assert time.monotonic() < deadline, f"still {seen!r}"
         time.sleep(0.05)

@@ -259,6 +259,13 @@ class ServingSettings(_Section):
     port: int = Field(8080, ge=0, le=65535, description="Port; 0 takes a free one.")
 
 
+class MlflowSettings(_Section):
+    """A team's MLflow registry."""
+
+    uri: str | None = Field(None, description="Of the MLflow server: http://mlflow:5000.")
+    poll: Seconds = Field(1.0, description="How often new moves of aliases are looked for.")
+
+
 class Settings(BaseSettings):
     """See the module. `Settings()` reads the environment and `kedge.toml`.
 
@@ -292,6 +299,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+    mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
 
     @field_validator("kafka", mode="before")
     @classmethod

@@ -30,8 +30,9 @@ SERVICES: Mapping[str, str] = {
     "alerting": "kedge.alerting",
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",
+    "mlflow": "kedge.registry.mlflow",
 }
-"""What `kedge up` runs, and the module whose `run` it is."""
+"""Each service, and the module whose `run` it is."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
@@ -77,7 +78,12 @@ class Child:
     ends_by: float | None = None
 
 
-def service_children(names: Iterable[str] = SERVICES) -> list[Child]:
+def wanted(settings: Settings) -> list[str]:
+    """The services that `kedge up` runs: all, but for those that nothing is set for."""
+    return [name for name in SERVICES if name != "mlflow" or settings.mlflow.uri is not None]
+
+
+def service_children(names: Iterable[str]) -> list[Child]:
     """A child for each service, named so that a killed one is taken over at once."""
     instance = f"{socket.gethostname()}-0"
     return [Child(name, ("run", name), {"KEDGE_STREAM__INSTANCE": instance}) for name in names]

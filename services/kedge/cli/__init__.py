@@ -11,6 +11,7 @@ from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.doctor import add_to as add_doctor
+from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
 from kedge.cli.releases import add_to as add_releases
@@ -36,6 +37,7 @@ for add_to in (
     add_versions,
     add_releases,
     add_registry,
+    add_mlflow,
     add_policy,
     add_webhooks,
     add_archive,

@@ -23,7 +23,7 @@ def up() -> None:
     from kedge.platform import platform
     from kedge.process import stop_on_signals
     from kedge.settings import Settings
-    from kedge.supervisor import Supervisor, service_children
+    from kedge.supervisor import Supervisor, service_children, wanted
 
     logs.configure("supervisor")
     settings = Settings()
@@ -31,15 +31,15 @@ def up() -> None:
     stop_on_signals(stop.set)
     with platform(settings) as tend:
         typer.echo("Kedge is up. Ctrl-C stops it. Next: `kedge model register --help`.", err=True)
-        Supervisor(service_children(), tend=tend).run(stop)
+        Supervisor(service_children(wanted(settings)), tend=tend).run(stop)
 
 
 def run(
     service: Annotated[
         str,
         typer.Argument(
-            help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks or "
-            "archiver."
+            help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks, "
+            "archiver or mlflow."
         ),
     ],
 ) -> None:

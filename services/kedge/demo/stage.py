@@ -22,7 +22,7 @@ from kedge.demo.receiver import Receiver, listening
 from kedge.errors import KedgeError
 from kedge.platform import platform
 from kedge.settings import Settings
-from kedge.supervisor import Child, Supervisor, service_children
+from kedge.supervisor import Child, Supervisor, service_children, wanted
 
 MODEL = "flights"
 ALIAS = "production"
@@ -66,7 +66,7 @@ def stage(home: Path) -> Iterator[Stage]:
             settings = Settings()
             logs = home / "logs"
             # The server waits for its first release, which is yet to be made.
-            children = [*service_children(), Child("serving", ("serve", MODEL))]
+            children = [*service_children(wanted(settings)), Child("serving", ("serve", MODEL))]
             with platform(settings) as tend:
                 supervisor = Supervisor(children, logs=logs, tend=tend)
                 with _running(supervisor):
