@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from threading import Event
 
 from kedge.broker import connection
 from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.assessments import Assessments, TooLateError
+from kedge.policies import configured
+from kedge.policy import detectors_of
 from kedge.settings import Settings, micros
 from kedge.streams import (
     CommittedLog,
@@ -49,7 +52,7 @@ class Assessor:
         self, releases: Releases, topics: Topics, settings: Settings, kafka: Options
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
-        self._settings = settings
+        self._settings, self._policies = settings, configured(settings)
         self._every = micros(settings.evaluator.publish_every)
         self._assessments: dict[int, Assessments] = {}
         self._published = 0
@@ -61,7 +64,7 @@ class Assessor:
             base=micros(stream.window),
             longer=longer,
             keep=2 * micros(evaluator.horizon) + max(longer, default=0),
-            detector=evaluator.detector,
+            detectors=partial(detectors_of, self._policies),
         )
         with CommittedLog(self._kafka, self._topics.state("assessor"), partition) as log:
             assessments.restore(log.news())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 
@@ -20,9 +21,12 @@ from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.archived import ArchivedPredictions, earliest
 from kedge.evaluation.joining import BaseWindow, by_window, joined_columns
+from kedge.evaluation.segmenting import Segmenting
 from kedge.evaluation.shelf import Named, Shelf
-from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Truths
+from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Prediction, Truths
 from kedge.performance import compared_output
+from kedge.policies import configured
+from kedge.profile import Reference
 from kedge.settings import Settings, micros
 from kedge.streams import (
     CommittedLog,
@@ -68,19 +72,22 @@ class Evaluator:
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
         self._settings, self._window = settings.evaluator, micros(settings.stream.window)
-        self._archive = settings.archive_path
+        self._archive, self._policies = settings.archive_path, configured(settings)
         self._truths: dict[int, Truths] = {}
         self._open()
 
     def _open(self) -> None:
         self._shelf = Shelf()
-        self._archived = ArchivedPredictions(self._archive, self._output)
+        segmenting = Segmenting(self._policies, self._reference)
+        self._archived = ArchivedPredictions(self._archive, self._output, segmenting)
         # Predictions on the shelf that no truth was looked for yet.
         self._news: list[Named] = []
         self._caught_up = False
         # Partitions whose truths have to be held against all that is on the shelf.
         self._restored: set[int] = set()
+        # How many predictions there are of each window, and of each segment of it.
         self._predictions: dict[BaseWindow, int] = {}
+        self._segments: dict[BaseWindow, Counter[str]] = {}
         # Windows with predictions that nobody was told of.
         self._untold: set[BaseWindow] = set()
         self._forgotten = UNKNOWN
@@ -157,7 +164,7 @@ class Evaluator:
                 added = self._shelf.add(predictions)
                 self._news.extend(added)
                 for name, prediction in added:
-                    self._count(name, prediction.release, prediction.event_time)
+                    self._count(name, prediction)
                 if len(self._news) >= _MOST_NEWS:
                     return
         except (OSError, pa.ArrowException) as error:
@@ -174,6 +181,7 @@ class Evaluator:
         self._archived.forget(floors)
         for window in [w for w in self._predictions if w.start + self._window <= floor]:
             del self._predictions[window]
+            self._segments.pop(window, None)
             self._untold.discard(window)
 
     def _outputs(self, wanted: Iterable[tuple[Truths, bytes]], now: int) -> Iterator[Outgoing]:
@@ -202,11 +210,13 @@ class Evaluator:
         for truths in self._truths.values():
             yield from truths.corrections()
 
-    def _count(self, name: bytes, release: int, event_time: int) -> None:
+    def _count(self, name: bytes, prediction: Prediction) -> None:
         model, environment, _id = json.loads(name)
-        start = event_time // self._window * self._window
-        window = BaseWindow(model, environment, release, start)
+        start = prediction.event_time // self._window * self._window
+        window = BaseWindow(model, environment, prediction.release, start)
         self._predictions[window] = self._predictions.get(window, 0) + 1
+        if prediction.segments:
+            self._segments.setdefault(window, Counter()).update(prediction.segments)
         self._untold.add(window)
 
     def _messages(self, joined: list[Joined]) -> Iterator[Outgoing]:
@@ -233,14 +243,18 @@ class Evaluator:
             "window_end": window.start + self._window,
             "predictions": self._predictions.get(window, 0),
             "output": self._output(window.model, window.release),
-            **joined_columns(rows),
+            **joined_columns(rows, self._segments.get(window, {})),
         }
         message = encode("performance", record)
         return Outgoing(self._topics.performance, window.model.encode(), message)
 
-    def _output(self, model: str, release: int) -> str | None:
+    def _reference(self, model: str, release: int) -> Reference | None:
         known = self._releases.release(model, release)
-        return None if known is None else compared_output(known.reference)
+        return None if known is None else known.reference
+
+    def _output(self, model: str, release: int) -> str | None:
+        reference = self._reference(model, release)
+        return None if reference is None else compared_output(reference)
 
     def _give_up(self, partition: int, orphan: Orphan) -> Outgoing:
         name = orphan.outcome["prediction_id"]

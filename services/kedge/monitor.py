@@ -9,6 +9,8 @@ from threading import Event
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
+from kedge.policies import configured
+from kedge.policy import policy_for
 from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
 from kedge.statistics import (
@@ -68,7 +70,7 @@ class Monitor:
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
         self._stream, self._now = settings.stream, now
-        self._evidence_settings = settings.evidence
+        self._evidence_settings, self._policies = settings.evidence, configured(settings)
         self._windows: dict[int, Windows] = {}
         self._evidence: dict[int, EvidenceFolds] = {}
 
@@ -91,7 +93,7 @@ class Monitor:
             keep=micros(stream.window + stream.allowed_lateness),
             floor=self._evidence_settings.floor,
             burn_in=self._evidence_settings.burn_in,
-            season=self._season(),
+            season_of=self._season,
         )
         windows.restore(
             [(name, value) for name, value in state if not evidence.restore(name, value)],
@@ -99,9 +101,9 @@ class Monitor:
         )
         self._windows[partition], self._evidence[partition] = windows, evidence
 
-    def _season(self) -> Season | None:
-        seconds, slots = self._evidence_settings.season, self._evidence_settings.slots
-        return None if seconds is None else Season(slots, micros(seconds / slots))
+    def _season(self, model: str, environment: str) -> Season | None:
+        policy = policy_for(self._policies, model, environment)
+        return policy.rhythm.as_season if policy and policy.rhythm else None
 
     def revoked(self, partition: int) -> None:
         self._windows.pop(partition, None)

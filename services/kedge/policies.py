@@ -62,14 +62,16 @@ def load(path: Path, stream: StreamSettings) -> tuple[Policy, ...]:
 
 
 def _unpublished(policy: Policy, text: str, stream: StreamSettings) -> Iterator[Problem]:
-    """What rules look at that no service publishes: they would never fire."""
+    """What asks for windows that are not published."""
     base = stream.window
+    if policy.rhythm and (length := policy.rhythm.as_season.slot_length) < micros(base):
+        wrong = f"its slots of {length / 1e6:g} seconds are shorter than windows of {base:g}"
+        yield Problem(
+            line_of(text, ("rhythm", "season")), "rhythm.season", wrong, "give it fewer `slots`"
+        )
     for index, rule in enumerate(policy.rules):
         step = base if rule.window_seconds == base else stream.slide_of_longer
-        if rule.segment is not None:
-            key, wrong = "segment", "no statistics of segments are published"
-            right = "leave it out: the rule then looks at all rows of a window"
-        elif rule.window_seconds not in (None, base, *stream.longer_windows):
+        if rule.window_seconds not in (None, base, *stream.longer_windows):
             lengths = ", ".join(f"{length:g}" for length in (base, *stream.longer_windows))
             key = "window_seconds"
             wrong = f"no windows of {rule.window_seconds:g} seconds are published"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -196,15 +196,6 @@ class EvidenceSettings(_Section):
         ge=0,
         description="Windows of a model's first release from which natural variation is learned.",
     )
-    season: Seconds | None = Field(
-        None, description="Length of a rhythm that is natural: 86400 for a day; none by default."
-    )
-    slots: int = Field(
-        24,
-        ge=1,
-        le=168,
-        description="Parts of the season, counted in UTC; windows of one are alike.",
-    )
 
 
 class AlertingSettings(_Section):
@@ -241,9 +232,6 @@ class EvaluatorSettings(_Section):
         ge=1,
         description="Most outcomes of a partition that wait for their prediction; 1,000 take "
         "0.2 MB.",
-    )
-    detector: Literal["adwin", "page_hinkley", "kswin", "ddm", "hddm_a", "hddm_w"] = Field(
-        "adwin", description="Which of river's detectors looks for drift in the error stream."
     )
     batch_records: int = Field(20_000, ge=1, description="Most outcomes in one micro-batch.")
     batch_wait: Seconds = Field(0.5, description="Most seconds to wait for a micro-batch.")

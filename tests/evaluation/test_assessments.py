@@ -16,7 +16,7 @@ SHARE = reference_of(columns_of([{"output": i / 99} for i in range(100)], "outpu
 WIDE = reference_of(columns_of([{"output": float(i)} for i in range(100)], "output"))
 
 
-def _joined(rows, minute=0, release=1, predictions=100):
+def _joined(rows, minute=0, release=1, predictions=100, segments=()):
     """A message of rows (output, truth, replaced)."""
     record = {
         "model": "flights",
@@ -31,6 +31,7 @@ def _joined(rows, minute=0, release=1, predictions=100):
         "outputs": [row[0] for row in rows],
         "truths": [row[1] for row in rows],
         "replaced": [row[2] for row in rows],
+        "segments": segments,
     }
     # As it comes out of the topic.
     return decode(encode("performance", record), "performance")[1]
@@ -78,6 +79,59 @@ def test_any_cut_and_restart_ends_at_the_numbers_of_the_last_truths(rows, restar
         assert values["accuracy"] == pytest.approx(accuracy_score(truths, outputs >= 0.5))
         assert values["brier"] == pytest.approx(brier_score_loss(truths, outputs, labels=[0, 1]))
         assert values["label_coverage"] == len(truths) / 100
+
+
+@given(ROWS, st.lists(st.booleans(), min_size=60, max_size=60), st.randoms())
+@hypothesis_settings(max_examples=30)
+def test_a_segment_has_the_numbers_of_its_rows_however_they_come(rows, restarts, random):
+    def third(output):
+        return f"third={int(output * 3)}"
+
+    def message(minute, row):
+        name = third(row[0])
+        count = sum(third(each[0]) == name and each[3] == minute for each in rows)
+        segment = {"name": name, "predictions": 2 * count, "rows": [0]}
+        return _joined([row], minute, segments=[segment])
+
+    assessments, log, newest = _new(), [], {}
+    first = [message(minute, (output, before, None)) for output, before, _after, minute in rows]
+    second = [message(minute, (output, after, before)) for output, before, after, minute in rows]
+    random.shuffle(first)
+    random.shuffle(second)
+    for joined, restart in zip(first + second, restarts, strict=False):
+        assessments.add(joined, SHARE)
+        if restart:
+            log += assessments.changes()
+            assessments = _new()
+            assessments.restore(log)
+        for record in assessments.publish():
+            newest[record["window_start"] // MINUTE] = record
+    for minute, record in newest.items():
+        here = [row for row in rows if row[3] == minute]
+        segments = {each["segment"] for each in record["statistics"]} - {None}
+        assert segments == {third(row[0]) for row in here}
+        for name in segments:
+            mine = [each for each in record["statistics"] if each["segment"] == name]
+            values = {each["name"]: each["value"] for each in mine}
+            outputs = np.array([row[0] for row in here if third(row[0]) == name])
+            truths = np.array([row[2] for row in here if third(row[0]) == name])
+            assert values["accuracy"] == pytest.approx(accuracy_score(truths, outputs >= 0.5))
+            assert values["label_coverage"] == 0.5
+            assert {each["rows"] for each in mine if each["name"] == "accuracy"} == {len(truths)}
+
+
+def test_a_segment_that_comes_into_a_policy_is_published_though_nothing_else_changes():
+    assessments = _new()
+    assessments.add(_joined([(0.9, True, None)], 0), SHARE)
+    list(assessments.publish())
+    segment = {"name": "origin=JFK", "predictions": 7, "rows": []}
+    assessments.add(_joined([], 0, segments=[segment]), SHARE)
+    (record,) = assessments.publish()
+    coverage = [s for s in record["statistics"] if s["name"] == "label_coverage"]
+    assert [(s["segment"], s["value"], s["rows"]) for s in coverage] == [
+        (None, 1 / 100, 100),
+        ("origin=JFK", 0, 7),
+    ]
 
 
 def test_each_publication_is_a_revision_and_only_of_what_has_changed():
@@ -220,11 +274,14 @@ def test_errors_of_a_regression_are_measured_by_what_is_usual():
 
 
 def test_a_detector_that_takes_no_such_errors_says_so():
-    assessments = Assessments(base=MINUTE, keep=100 * MINUTE, detector="ddm")
+    assessments = Assessments(
+        base=MINUTE, keep=100 * MINUTE, detectors=lambda _model, _environment: ["ddm", "adwin"]
+    )
     rows = [(50.0, float(truth), None) for truth in range(100)]
     assessments.add(_joined([*rows, (50.0, 1e6, None)]), WIDE)
     (record,) = assessments.publish()
-    (drift,) = [each for each in record["statistics"] if each["name"] == "concept_drift"]
-    assert drift["value"] is None
-    assert "ddm takes errors" in drift["note"]
+    ddm, adwin = (each for each in record["statistics"] if each["name"] == "concept_drift")
+    assert (ddm["kind"], ddm["value"]) == ("ddm", None)
+    assert "ddm takes errors" in ddm["note"]
+    assert (adwin["kind"], adwin["value"], adwin["rows"]) == ("adwin", 0, len(rows) + 1)
     assert _values(record)["mae"] is not None

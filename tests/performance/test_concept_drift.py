@@ -164,10 +164,10 @@ def test_errors_agree_with_the_metrics(drawn):
 
 
 def test_the_statistic_counts_what_became_worse():
-    found = concept_drift([Detection(3, rose=True), Detection(90, rose=False)], 100)
+    found = concept_drift("adwin", [Detection(3, rose=True), Detection(90, rose=False)], 100)
     assert (found.value, found.rows) == (1, 100)
     assert found.note == "found 1 times that errors have become fewer, too"
-    assert concept_drift([], 0).value is None
+    assert concept_drift("adwin", [], 0).value is None
 
 
 def test_one_is_wrong_and_zero_is_right():

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedge.errors import KedgeError
+from kedge.performance.concept_drift import DEFAULT_DETECTOR, DETECTORS
 from kedge.policies import load
-from kedge.policy import PolicyError, parse, policy_for
+from kedge.policy import PolicyError, detectors_of, parse, policy_for
 from kedge.policy.parsing import line_of
 from kedge.settings import StreamSettings
+from kedge.statistics import CATALOGUE
 
 RULE = '[[rules]]\nname = "r"\nstatistic = "psi"\nabove = 0.25\n'
 HEAD = 'model = "flights"\n'
+DRIFT = '[[rules]]\nname = "{}"\nstatistic = "concept_drift"\nabove = 0\n{}\n'
 
 
 def _problems(text):
@@ -132,6 +135,24 @@ def _marked(text):
             "base windows only",
         ),
         (
+            HEAD + DRIFT.format("r", 'kind = "adwim" # <-- here'),
+            "rules[0].kind",
+            "'adwim' is none of adwin, page_hinkley",
+        ),
+        (
+            HEAD + DRIFT.format("r", "evidence_above = 10 # <-- here"),
+            "rules[0].evidence_above",
+            "without evidence",
+        ),
+        (
+            HEAD + '[[rules]]\nname="r"\nstatistic="mae"\nabove=1\nsegment="age=[3,1)" # <-- here',
+            "rules[0].segment",
+            "ends before it begins",
+        ),
+        (HEAD + RULE + '[rhythm]\nseason = "dayly" # <-- here', "rhythm.season", "day, week, or"),
+        (HEAD + RULE + "[rhythm]\nseason = 0 # <-- here", "rhythm.season", "greater than 0"),
+        (HEAD + RULE + "[rhythm] # <-- here\nslots = 3", "rhythm.season", "is missing"),
+        (
             HEAD
             + '[[rules]]\nname = "r"\nstatistic = "accuracy"\nbelow = 0.9\n'
             + "window_seconds = 120\nevery_seconds = 60 # <-- here",
@@ -210,6 +231,40 @@ def test_a_rule_is_about_all_rows_or_about_segments():
     assert [origins.covers(*subject, segment) for segment in segments] == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("season", "slots", "expected"),
+    [
+        ('"day"', None, (24, 3_600_000_000)),
+        ('"week"', None, (168, 3_600_000_000)),
+        ('"week"', 7, (7, 86_400_000_000)),
+        ("3600", None, (24, 150_000_000)),
+        ("7200.0", 2, (2, 3_600_000_000)),
+    ],
+)
+def test_a_rhythm_is_a_season_of_slots(season, slots, expected):
+    keys = f"season = {season}\n" + (f"slots = {slots}" if slots else "")
+    policy = parse(HEAD + RULE + "[rhythm]\n" + keys, "policy.toml")
+    assert policy.rhythm.as_season == expected
+
+
+def test_a_rule_on_concept_drift_names_its_detector():
+    text = HEAD + DRIFT.format("a", "") + DRIFT.format("b", 'kind = "kswin"')
+    policies = (parse(text + RULE, "policy.toml"),)
+    usual, kswin, _ = policies[0].rules
+    subjects = [("concept_drift", None, None, kind) for kind in ("adwin", "kswin")]
+    assert [usual.covers(*subject) for subject in subjects] == [True, False]
+    assert [kswin.covers(*subject) for subject in subjects] == [False, True]
+    assert usual.pace(60).part == "performance"
+    assert detectors_of(policies, "flights", "test") == ("adwin", "kswin")
+    assert detectors_of(policies, "taxis", "test") == ("adwin",)
+
+
+def test_every_detector_can_be_named():
+    entry = CATALOGUE["concept_drift"]
+    assert set(entry.kinds) == set(DETECTORS)
+    assert entry.usual_kind == DEFAULT_DETECTOR
+
+
 def test_only_performance_has_segments():
     (problem,) = _problems(HEAD + RULE + 'segment = "origin=JFK"')
     assert (problem.key, "has no segments" in problem.wrong) == ("rules[0].segment", True)
@@ -283,13 +338,14 @@ def test_a_rule_looks_at_windows_that_are_published(tmp_path, keys, key, says):
     assert says in f"{problem.wrong} {problem.right}"
 
 
-def test_a_rule_on_a_segment_is_refused_as_long_as_none_is_published(tmp_path):
-    file = tmp_path / "policy.toml"
-    file.write_text(
-        HEAD + '[[rules]]\nname = "r"\nstatistic = "accuracy"\nbelow = 0.9\nsegment = "origin=*"'
-    )
-    with pytest.raises(PolicyError, match=r"rules\[0\]\.segment: no statistics of segments"):
+def test_slots_of_a_season_that_are_shorter_than_a_window_are_refused(tmp_path):
+    file, text = tmp_path / "policy.toml", HEAD + RULE + "[rhythm]\nseason = 600 # <-- here\n"
+    file.write_text(text)
+    with pytest.raises(PolicyError, match="slots of 25 seconds") as caught:
         load(file, StreamSettings())
+    assert caught.value.problems[0].line == _marked(text)
+    file.write_text(text + "slots = 10")
+    load(file, StreamSettings())
 
 
 @pytest.mark.parametrize(

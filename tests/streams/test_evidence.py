@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedge.profile import Profile
-from kedge.statistics import Evidence
+from kedge.statistics import Evidence, Season
 from kedge.streams import evidence as module
 from kedge.streams.evidence import EvidenceFolds
 from kedge.streams.window import Window, WindowKey
@@ -129,7 +129,10 @@ def test_state_of_other_settings_begins_anew():
         _asked(folds, 1, minute)
     _kept(table, folds)
     changed = EvidenceFolds(
-        base_window=MINUTE, keep=3 * MINUTE, burn_in=2, season=(24, 60 * MINUTE)
+        base_window=MINUTE,
+        keep=3 * MINUTE,
+        burn_in=2,
+        season_of=lambda _model, _environment: Season(24, 60 * MINUTE),
     )
     for name, value in table.items():
         changed.restore(name, value)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kedge.archive.layout import EMPTY, component
+from kedge.evaluation.segmenting import Segmenting
 from kedge.evaluation.shelf import Named
 from kedge.evaluation.truths import Prediction, name_of
 
@@ -40,10 +41,12 @@ class ArchivedPredictions:
     Args:
         root: the archive.
         outputs: which output of a release is compared.
+        segmenting: which segments a prediction is in.
     """
 
-    def __init__(self, root: Path, outputs: Outputs) -> None:
+    def __init__(self, root: Path, outputs: Outputs, segmenting: Segmenting) -> None:
         self._root, self._outputs = root / "predictions", outputs
+        self._segmenting = segmenting
         self._folders: dict[Path, _Folder] = {}
 
     def news(self, floors: Mapping[str, int], now: int) -> Iterator[list[Named]]:
@@ -86,8 +89,10 @@ class ArchivedPredictions:
         folder.changed = changed if now - changed > _UNSETTLED else 0
 
     def _predictions(self, file: Path, model: str) -> Iterator[Named]:
-        table = pq.ParquetFile(file).read(columns=_COLUMNS)
+        features = self._segmenting.features(model)
+        table = pq.ParquetFile(file).read(columns=[*_COLUMNS, *(f"features.{f}" for f in features)])
         releases = table["release"].to_pylist()
+        environments = table["environment"].to_pylist()
         outputs = table["outputs"].combine_chunks()
         # A column for each output that a release in this file is compared by.
         compared = {release: self._outputs(model, release) for release in set(releases)}
@@ -96,26 +101,54 @@ class ArchivedPredictions:
             for release, name in compared.items()
             if name is not None
         }
+        segments = self._segments(model, environments, releases, table, features)
         rows = zip(
             table["id"].to_pylist(),
-            table["environment"].to_pylist(),
+            environments,
             releases,
             table["event_time"].cast(pa.int64()).to_pylist(),
             strict=True,
         )
         for row, (name, environment, release, event_time) in enumerate(rows):
             if release in values:
-                prediction = Prediction(release, event_time, values[release][row])
+                output = values[release][row]
+                prediction = Prediction(release, event_time, output, segments.get(row, ()))
                 yield name_of(model, environment, name), prediction
 
+    def _segments(
+        self,
+        model: str,
+        environments: list[str],
+        releases: list[int],
+        table: pa.Table,
+        features: list[str],
+    ) -> dict[int, list[str]]:
+        """The segments of the rows that are in any."""
+        found: dict[int, list[str]] = {}
+        if "features" not in table.column_names:
+            return found  # the file has none of them
+        values = table["features"].combine_chunks()
+        origins = list(zip(environments, releases, strict=True))
+        for feature in features:
+            column = _column(values, feature)
+            of = {
+                origin: self._segmenting.of_column(model, *origin, feature)
+                for origin in set(origins)
+            }
+            for row, (origin, value) in enumerate(zip(origins, column, strict=True)):
+                segments = of[origin]
+                if segments is not None and value is not None:
+                    found.setdefault(row, []).extend(segments(value))
+        return found
 
-def _column(outputs: pa.Array, name: str) -> list[Any]:
-    """The values of one output; None where there is none, or a vector."""
-    if pa.types.is_struct(outputs.type) and outputs.type.get_field_index(name) >= 0:
-        column = outputs.field(name)
+
+def _column(values: pa.Array, name: str) -> list[Any]:
+    """The values of one output or feature; None where there is none, or a vector."""
+    if pa.types.is_struct(values.type) and values.type.get_field_index(name) >= 0:
+        column = values.field(name)
         if not pa.types.is_list(column.type):
             return list(column.to_pylist())
-    return [None] * len(outputs)
+    return [None] * len(values)
 
 
 def _day(micros: int) -> str:

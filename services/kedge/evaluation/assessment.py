@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from kedge.contracts import Record
+from kedge.evaluation.error_stream import Drift
 from kedge.performance import Scores, Task, label_coverage, metrics, scores_from_json
-from kedge.performance.concept_drift import Detection, concept_drift
 from kedge.statistics import Statistic
 
 PART = "performance"
@@ -38,35 +38,18 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """What is known of a window, or what a message adds to that.
+class Performance:
+    """Of a window, or of one segment of it.
 
     Attributes:
-        model_version: of the release.
-        code_version: of the release.
-        predictions: in the window, as far as they are archived.
+        predictions: there, as far as they are archived.
         scores: of those that are joined; None as long as no truth of the release has come.
-        errors: rows that the detector of drift was given.
-        rose: how often it found among them that errors have become more.
-        fell: and how often that they have become fewer.
-        undetectable: why it was not given others; empty if it was.
-        revision: of the newest publication; -1 before the first.
-        changed: whether something came since.
     """
 
-    model_version: str
-    code_version: str
     predictions: int = 0
     scores: Scores | None = None
-    errors: int = 0
-    rose: int = 0
-    fell: int = 0
-    undetectable: str = ""
-    revision: int = -1
-    changed: bool = True
 
     def plus(self, other: Self) -> Self:
-        """This window with what is in `other` too."""
         # Both are of one task, and so of one type, which the union of types can't say.
         mine: Any = self.scores
         theirs: Any = other.scores
@@ -74,25 +57,84 @@ class Assessment:
             self,
             predictions=self.predictions + other.predictions,
             scores=mine + theirs if mine and theirs else mine or theirs,
-            errors=self.errors + other.errors,
-            rose=self.rose + other.rose,
-            fell=self.fell + other.fell,
-            undetectable=self.undetectable or other.undetectable,
+        )
+
+    def to_json(self) -> list[Any]:
+        return [self.predictions, None if self.scores is None else self.scores.to_json()]
+
+    @classmethod
+    def from_json(cls, task: Task | None, data: list[Any]) -> Self:
+        predictions, scores = data
+        if scores is None:
+            return cls(predictions)
+        assert task is not None, "where there are scores, the task was decided before"
+        return cls(predictions, scores_from_json(task, scores))
+
+    def statistics(self, segment: str | None = None) -> Iterator[Statistic]:
+        scores = self.scores
+        joined = 0 if scores is None else scores.rows + scores.unusable
+        yield label_coverage(joined, self.predictions, segment)
+        if scores is not None:
+            yield from metrics(scores, segment)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What is known of a window, or what a message adds to that.
+
+    Attributes:
+        model_version: of the release.
+        code_version: of the release.
+        whole: of all its rows.
+        segments: of its segments, by name.
+        drift: what each detector of drift in the error stream found, by its name.
+        revision: of the newest publication; -1 before the first.
+        changed: whether something came since.
+    """
+
+    model_version: str
+    code_version: str
+    whole: Performance = Performance()
+    segments: Mapping[str, Performance] = field(default_factory=dict)
+    drift: Mapping[str, Drift] = field(default_factory=dict)
+    revision: int = -1
+    changed: bool = True
+
+    def plus(self, other: Self) -> Self:
+        """This window with what is in `other` too."""
+        segments, drift = dict(self.segments), dict(self.drift)
+        for name, theirs in other.segments.items():
+            segments[name] = segments.get(name, Performance()).plus(theirs)
+        for name, found in other.drift.items():
+            drift[name] = drift.get(name, Drift()).plus(found)
+        return replace(
+            self,
+            whole=self.whole.plus(other.whole),
+            segments=segments,
+            drift=drift,
             changed=True,
         )
 
     def to_bytes(self) -> bytes:
-        parts = {field: getattr(self, field) for field in self.__slots__}
-        scores = None if self.scores is None else self.scores.to_json()
-        return packed(parts | {"scores": scores})
+        parts = {name: getattr(self, name) for name in self.__slots__}
+        own = {
+            "whole": self.whole.to_json(),
+            "segments": {name: each.to_json() for name, each in self.segments.items()},
+            "drift": {name: asdict(found) for name, found in self.drift.items()},
+        }
+        return packed(parts | own)
 
     @classmethod
     def from_bytes(cls, task: Task | None, data: bytes) -> Self:
         parts = unpacked(data)
-        if parts["scores"] is not None:
-            assert task is not None, "where there are scores, the task was decided before"
-            parts["scores"] = scores_from_json(task, parts["scores"])
-        return cls(**parts)
+        own = {
+            "whole": Performance.from_json(task, parts["whole"]),
+            "segments": {
+                name: Performance.from_json(task, each) for name, each in parts["segments"].items()
+            },
+            "drift": {name: Drift(**found) for name, found in parts["drift"].items()},
+        }
+        return cls(**parts | own)
 
     def published(self, window: Window) -> Record:
         """As in the `statistic` contract."""
@@ -106,22 +148,17 @@ class Assessment:
             "window_end": window.end,
             "part": PART,
             "revision": self.revision,
-            "rows": self.predictions,
+            "rows": self.whole.predictions,
             "errors": 0,
             "statistics": [each.to_record() for each in self._statistics()],
         }
 
     def _statistics(self) -> Iterator[Statistic]:
-        if self.scores is None:
-            yield label_coverage(0, self.predictions)
-            return
-        yield label_coverage(self.scores.rows + self.scores.unusable, self.predictions)
-        yield from metrics(self.scores)
-        if self.undetectable:
-            yield Statistic("concept_drift", None, self.errors, note=self.undetectable)
-        else:
-            found = [Detection(0, rose) for rose in (True,) * self.rose + (False,) * self.fell]
-            yield concept_drift(found, self.errors)
+        yield from self.whole.statistics()
+        for detector, found in self.drift.items():
+            yield found.statistic(detector)
+        for name, segment in sorted(self.segments.items()):
+            yield from segment.statistics(name)
 
 
 def packed(value: Any) -> bytes:

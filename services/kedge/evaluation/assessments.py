@@ -7,16 +7,26 @@ out as keys and values, so it lives in a compacted topic.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kedge.contracts import Record
-from kedge.evaluation.assessment import Assessment, Release, Window, packed, unpacked
-from kedge.evaluation.error_stream import ErrorStream
-from kedge.performance import Scores, Task, infer_task, scores_of
+from kedge.evaluation.assessment import (
+    Assessment,
+    Performance,
+    Release,
+    Window,
+    packed,
+    unpacked,
+)
+from kedge.evaluation.error_stream import Drift, ErrorStream
+from kedge.performance import Task, infer_task, scores_of
 from kedge.performance.concept_drift import DEFAULT_DETECTOR
 from kedge.profile import Reference
+
+Detectors = Callable[[str, str], Sequence[str]]
+"""Of a model and an environment, which detectors look for drift in the error stream, by name."""
 
 
 class TooLateError(Exception):
@@ -36,7 +46,7 @@ class Assessments:
         keep: a window is kept until the newest of its model and environment is so far past its
             end: twice the evaluators' horizon, as one may be that far behind another, and the
             longest window.
-        detector: of drift in the error stream, by name.
+        detectors: of each model and environment.
     """
 
     def __init__(
@@ -45,10 +55,10 @@ class Assessments:
         base: int,
         keep: int,
         longer: Sequence[int] = (),
-        detector: str = DEFAULT_DETECTOR,
+        detectors: Detectors = lambda _model, _environment: (DEFAULT_DETECTOR,),
     ) -> None:
         self._base, self._longer, self._keep = base, longer, keep
-        self._detector = detector
+        self._detectors = detectors
         self._tasks: dict[Release, Task] = {}
         self._streams: dict[Release, ErrorStream] = {}
         # End of the newest window of each model and environment.
@@ -83,12 +93,19 @@ class Assessments:
         task = self._task(release, joined, reference)
         empty = Assessment(joined["model_version"], joined["code_version"])
         before = self._of(window) or empty
-        more = max(0, joined["predictions"] - before.predictions)
-        if not more and not joined["truths"]:
+        segments = {
+            each["name"]: _change(
+                task, joined, each, before.segments.get(each["name"], Performance())
+            )
+            for each in joined["segments"]
+        }
+        whole = _change(task, joined, joined, before.whole)
+        if not joined["truths"] and not any(
+            each.predictions for each in (whole, *segments.values())
+        ):
             return
-        change = replace(empty, predictions=more)
-        if task is not None:
-            change = self._watched(release, joined, replace(change, scores=_change(task, joined)))
+        drift = {} if task is None else self._drift(release, joined)
+        change = replace(empty, whole=whole, segments=segments, drift=drift)
         self._newest[release[:2]] = newest
         self._put(window, before.plus(change))
         for length in self._longer:
@@ -154,7 +171,8 @@ class Assessments:
                 continue
             known = unpacked(data)
             task = self._tasks[release] = Task.from_json(known["task"])
-            self._streams[release] = ErrorStream.from_json(self._detector, task, known["errors"])
+            detectors = self._detectors(model, environment)
+            self._streams[release] = ErrorStream.from_json(detectors, task, known["errors"])
         for window, data in list(self._windows.items()):
             if window.length != self._base and window.length not in self._longer:
                 # Should its length come back, it would lack what came meanwhile.
@@ -173,24 +191,18 @@ class Assessments:
             if not truths:
                 return None
             task = infer_task(reference, truths, output=joined["output"])
-            self._tasks[release], self._streams[release] = task, ErrorStream(self._detector, task)
+            detectors = self._detectors(release.model, release.environment)
+            self._tasks[release], self._streams[release] = task, ErrorStream(detectors, task)
             self._decided[release] = None
         return self._tasks[release]
 
-    def _watched(self, release: Release, joined: Record, change: Assessment) -> Assessment:
-        """The change, after the detector was given the rows whose truth is their first."""
-        pairs = zip(joined["truths"], joined["replaced"], strict=True)
-        first = [truth is not None and replaced is None for truth, replaced in pairs]
-        outputs, truths = _where(joined, "truths", first)
-        if not truths:
-            return change
-        self._decided[release] = None
-        try:
-            errors, found = self._streams[release].update(outputs, truths)
-        except ValueError as error:
-            return replace(change, undetectable=str(error))
-        rose = sum(detection.rose for detection in found)
-        return replace(change, errors=errors, rose=rose, fell=len(found) - rose)
+    def _drift(self, release: Release, joined: Record) -> Mapping[str, Drift]:
+        """What the detectors find in the rows whose truth is their first."""
+        rows = [row for row, replaced in enumerate(joined["replaced"]) if replaced is None]
+        outputs, truths = _known(joined, "truths", rows)
+        if truths:
+            self._decided[release] = None
+        return self._streams[release].update(outputs, truths)
 
     def _of(self, window: Window) -> Assessment | None:
         data = self._windows.get(window)
@@ -208,21 +220,29 @@ class Assessments:
         self._touched[window] = None
 
 
-def _change(task: Task, joined: Record) -> Scores:
-    """What the message adds to the scores of its window."""
-    came, went = (
-        scores_of(task, *_where(joined, side, (truth is not None for truth in joined[side])))
-        for side in ("truths", "replaced")
-    )
-    change: Any = came
-    return change - went  # type: ignore[no-any-return]  # of one task, so of one type
+def _change(task: Task | None, joined: Record, part: Record, before: Performance) -> Performance:
+    """What the message adds to a part of its window.
+
+    Args:
+        task: None as long as there is no truth.
+        joined: the message.
+        part: of it: one of its segments, or the message itself.
+        before: what is known of the part.
+    """
+    more = max(0, part["predictions"] - before.predictions)
+    if task is None:
+        return Performance(more)
+    rows = part.get("rows", range(len(joined["truths"])))
+    came, went = (scores_of(task, *_known(joined, side, rows)) for side in ("truths", "replaced"))
+    scores: Any = came
+    return Performance(more, scores - went)  # of one task, so of one type
 
 
-def _where(joined: Record, side: str, wanted: Iterable[bool]) -> tuple[list[Any], list[Any]]:
-    """Outputs, and truths of one side, of the rows that are wanted."""
-    rows = [row for row, there in enumerate(wanted) if there]
+def _known(joined: Record, side: str, rows: Iterable[int]) -> tuple[list[Any], list[Any]]:
+    """Outputs, and truths of one side, of those of the rows that have one."""
     outputs, truths = joined["outputs"], joined[side]
-    return [outputs[row] for row in rows], [truths[row] for row in rows]
+    there = [row for row in rows if truths[row] is not None]
+    return [outputs[row] for row in there], [truths[row] for row in there]
 
 
 def _key(release: Release, *span: int) -> bytes:

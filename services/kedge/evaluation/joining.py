@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from kedge.contracts import Record
@@ -39,11 +39,26 @@ def by_window(joined: Iterable[Joined], window: int) -> Iterator[tuple[BaseWindo
             yield key, rows[first : first + _MOST_ROWS]
 
 
-def joined_columns(rows: Iterable[Joined]) -> Record:
-    """The columns `outputs`, `truths` and `replaced`."""
+def joined_columns(rows: Iterable[Joined], predictions: Mapping[str, int]) -> Record:
+    """The fields `outputs`, `truths`, `replaced` and `segments`.
+
+    Args:
+        rows: of one release and window.
+        predictions: of these, in each segment, as far as they are archived.
+    """
     listed = list(rows)
+    segments: dict[str, Record] = {
+        name: {"name": name, "predictions": count, "rows": []}
+        for name, count in sorted(predictions.items())
+    }
+    for row, each in enumerate(listed):
+        # One of before a restart may be in a segment that no policy names any more.
+        for name in each.prediction.segments:
+            empty = {"name": name, "predictions": 0, "rows": []}
+            segments.setdefault(name, empty)["rows"].append(row)
     return {
         "outputs": [each.prediction.output for each in listed],
         "truths": [each.after for each in listed],
         "replaced": [each.before for each in listed],
+        "segments": list(segments.values()),
     }

@@ -6,6 +6,7 @@ file that nobody else knows, and memory does not grow with it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from pathlib import Path
@@ -18,12 +19,13 @@ _CACHE_KIB = 64 * 1024
 
 _TABLES = """
 CREATE TABLE predictions (
-    name BLOB, release INTEGER, event_time INTEGER, output, PRIMARY KEY (name, release)
+    name BLOB, release INTEGER, event_time INTEGER, output, segments TEXT,
+    PRIMARY KEY (name, release)
 ) WITHOUT ROWID;
 CREATE TABLE truths (
     name BLOB, partition INTEGER, data BLOB, PRIMARY KEY (name, partition)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE news (name BLOB, release INTEGER, event_time INTEGER, output);
+CREATE TEMP TABLE news (name BLOB, release INTEGER, event_time INTEGER, output, segments TEXT);
 """
 
 Named = tuple[bytes, Prediction]
@@ -57,8 +59,8 @@ class Shelf:
 
         Of several of one name and release, the first stays: the others are duplicates of it.
         """
-        rows = [(name, *prediction) for name, prediction in predictions]
-        self._database.executemany("INSERT INTO news VALUES (?, ?, ?, ?)", rows)
+        rows = [(name, *_row(prediction)) for name, prediction in predictions]
+        self._database.executemany("INSERT INTO news VALUES (?, ?, ?, ?, ?)", rows)
         # In the order of the names, in which the table is written.
         new = self._database.execute(
             "INSERT OR IGNORE INTO predictions SELECT * FROM news ORDER BY name, rowid RETURNING *"
@@ -69,7 +71,7 @@ class Shelf:
     def find(self, name: bytes) -> list[Prediction]:
         """The predictions of a name, one a release."""
         rows = self._database.execute(
-            "SELECT release, event_time, output FROM predictions WHERE name = ?", (name,)
+            "SELECT release, event_time, output, segments FROM predictions WHERE name = ?", (name,)
         )
         return [_prediction(row) for row in rows]
 
@@ -119,7 +121,13 @@ class _Entries(MutableMapping[bytes, bytes]):
         return int(count)
 
 
+def _row(prediction: Prediction) -> Sequence[Any]:
+    release, event_time, output, segments = prediction
+    return release, event_time, output, json.dumps(segments) if segments else None
+
+
 def _prediction(row: Sequence[Any]) -> Prediction:
-    release, event_time, output = row
+    release, event_time, output, segments = row
     # SQLite has no booleans. The archive's numbers are floats, so whole ones are truth values here.
-    return Prediction(release, event_time, bool(output) if isinstance(output, int) else output)
+    output = bool(output) if isinstance(output, int) else output
+    return Prediction(release, event_time, output, json.loads(segments) if segments else ())

@@ -8,7 +8,7 @@ rules for users.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -26,11 +26,13 @@ class Prediction(NamedTuple):
         release: that predicted.
         event_time: when, in microseconds since 1970 UTC.
         output: the value of the compared output; None where there is no usable one.
+        segments: that it is in, of those that a policy named when it was read.
     """
 
     release: int
     event_time: int
     output: float | bool | str | None
+    segments: Sequence[str] = ()
 
 
 class Joined(NamedTuple):

@@ -9,7 +9,7 @@ from kedge.performance.errors import errors_of
 from kedge.performance.metrics import label_coverage, metrics
 from kedge.performance.reconcile import reconcile
 from kedge.performance.scores import Scores, no_scores, scores_from_json, scores_of
-from kedge.performance.segments import segment_of
+from kedge.performance.segments import SegmentPattern, segments_of
 from kedge.performance.task import Task, compared_output, infer_task
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ExpectedLosses",
     "ExpectedScores",
     "Scores",
+    "SegmentPattern",
     "Task",
     "compared_output",
     "errors_of",
@@ -28,5 +29,5 @@ __all__ = [
     "reconcile",
     "scores_from_json",
     "scores_of",
-    "segment_of",
+    "segments_of",
 ]

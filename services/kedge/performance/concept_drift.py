@@ -68,18 +68,21 @@ class Detection(NamedTuple):
     rose: bool
 
 
-def concept_drift(detections: Sequence[Detection], rows: int) -> Statistic:
+def concept_drift(detector: str, detections: Sequence[Detection], rows: int) -> Statistic:
     """How often errors were found to have become more.
 
     Args:
+        detector: that found it, a key of `DETECTORS`.
         detections: among the errors of a window.
         rows: number of these errors.
     """
     if not rows:
-        return Statistic("concept_drift", None, 0, note="no usable label in the window")
+        nothing = "no usable label in the window"
+        return Statistic("concept_drift", None, 0, kind=detector, note=nothing)
     fewer = sum(not detection.rose for detection in detections)
     note = f"found {fewer} times that errors have become fewer, too" if fewer else None
-    return Statistic("concept_drift", float(len(detections) - fewer), rows, note=note)
+    value = float(len(detections) - fewer)
+    return Statistic("concept_drift", value, rows, kind=detector, note=note)
 
 
 class ConceptDrift:

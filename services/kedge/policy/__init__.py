@@ -5,7 +5,8 @@ from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
 from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window, time_text
-from kedge.policy.rules import Policy, Rollback, Rule, policy_for
+from kedge.policy.rhythm import Rhythm
+from kedge.policy.rules import Policy, Rollback, Rule, detectors_of, policy_for
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
 from kedge.policy.webhook import Webhook, is_local, webhook_url_problem
 
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Reading",
     "Refused",
+    "Rhythm",
     "Rollback",
     "Rule",
     "Subject",
@@ -31,6 +33,7 @@ __all__ = [
     "Window",
     "alert_record",
     "decide",
+    "detectors_of",
     "is_local",
     "parse",
     "policy_for",

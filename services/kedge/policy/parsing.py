@@ -12,12 +12,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kedge.errors import KedgeError
+from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule
 from kedge.policy.webhook import Webhook
 
 Path = tuple[str | int, ...]
 
-_PARTS: dict[str, type[BaseModel]] = {"rules": Rule, "rollback": Rollback, "webhooks": Webhook}
+_PARTS: dict[str, type[BaseModel]] = {
+    "rules": Rule,
+    "rollback": Rollback,
+    "rhythm": Rhythm,
+    "webhooks": Webhook,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from kedge.contracts import Role
+from kedge.performance.segments import SegmentPattern
 from kedge.policy.pace import Pace
 from kedge.policy.part import Name, Part, Severity, refused
+from kedge.policy.rhythm import Rhythm
 from kedge.policy.webhook import Webhook
 from kedge.statistics import CATALOGUE
 
@@ -30,11 +33,12 @@ class Rule(Part):
     kind: Name | None = Field(
         None,
         description="This kind alone, not all together: for missing_rate a kind of missing, for "
-        "error_rate a type of exception.",
+        "error_rate a type of exception; for concept_drift the detector, adwin by default.",
     )
-    segment: Annotated[str, Field(pattern="^[^=]+=.")] | None = Field(
+    segment: Name | None = Field(
         None,
-        description="For performance: these rows alone, as feature=value, a glob; all by default.",
+        description="For performance: these rows alone, as feature=value, a glob of values or a "
+        "range of numbers, [18,30); all by default.",
     )
     above: float | None = Field(None, description="A value above this is over the threshold.")
     below: float | None = Field(None, description="A value below this is over the threshold.")
@@ -79,11 +83,16 @@ class Rule(Part):
             raise refused(key, f"{self.threshold:g} can't be: {self.statistic} is {entry.unit}")
         if self.segment is not None and not entry.segmented:
             raise refused("segment", f"{self.statistic} has no segments; accuracy, for one, has")
+        try:
+            _ = self.segment_pattern
+        except ValueError as error:
+            raise refused("segment", str(error)) from error
         if self.kind is not None and entry.kinds is not None and self.kind not in entry.kinds:
             says = (
                 f"{self.kind!r} is none of {', '.join(entry.kinds)}"
                 if entry.kinds
-                else f"{self.statistic} has no kinds; missing_rate and error_rate have"
+                else f"{self.statistic} has no kinds; missing_rate, error_rate and concept_drift "
+                "have"
             )
             raise refused("kind", says)
         if entry.of == "window":
@@ -94,7 +103,9 @@ class Rule(Part):
             raise refused("window_seconds", f"{self.statistic} has base windows only")
         if self.evidence_above is not None and self.statistic == "evidence":
             raise refused("evidence_above", "the rule is on evidence itself: `above` says it")
-        if self.evidence_above is not None and (entry.segmented or entry.clock == "broker"):
+        if self.evidence_above is not None and (
+            entry.part == "performance" or entry.clock == "broker"
+        ):
             raise refused("evidence_above", f"{self.statistic} is published without evidence")
         if self.every_seconds is not None and self.every_seconds > (self.window_seconds or 0):
             says = (
@@ -119,6 +130,15 @@ class Rule(Part):
         length = round(self.window_seconds * 1e6)
         every = length if self.every_seconds is None else round(self.every_seconds * 1e6)
         return Pace(length, every, entry.clock, entry.part)
+
+    @cached_property
+    def segment_pattern(self) -> SegmentPattern | None:
+        return None if self.segment is None else SegmentPattern.parse(self.segment)
+
+    @property
+    def kind_meant(self) -> str | None:
+        """The kind that is looked at, whether or not the rule names it."""
+        return self.kind or CATALOGUE[self.statistic].usual_kind
 
     @property
     def threshold(self) -> float:
@@ -157,11 +177,11 @@ class Rule(Part):
         return (
             statistic == self.statistic
             and (column is None or CATALOGUE[statistic].of == "column")
-            and kind == self.kind
+            and kind == self.kind_meant
             and (
                 segment is None
-                if self.segment is None
-                else segment is not None and fnmatchcase(segment, self.segment)
+                if self.segment_pattern is None
+                else segment is not None and self.segment_pattern.covers(segment)
             )
             and (self.role is None or role == self.role)
             and (column is None or any(fnmatchcase(column, glob) for glob in self.columns))
@@ -197,6 +217,7 @@ class Policy(Part):
         description="One table [[rules]] at least: without any, nothing is watched."
     )
     rollback: Rollback = Rollback()
+    rhythm: Rhythm | None = None
     webhooks: Annotated[tuple[Webhook, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
@@ -220,9 +241,29 @@ class Policy(Part):
         return self.model in ("*", model) and self.environment in (None, environment)
 
     @property
+    def segments(self) -> tuple[SegmentPattern, ...]:
+        """The segments that rules name, each once."""
+        patterns = (rule.segment_pattern for rule in self.rules)
+        return tuple(dict.fromkeys(each for each in patterns if each is not None))
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """The detectors of concept drift that rules look at, each once."""
+        rules = (rule for rule in self.rules if rule.statistic == "concept_drift")
+        return tuple(dict.fromkeys(str(rule.kind_meant) for rule in rules))
+
+    @property
     def precision(self) -> tuple[bool, bool]:
         """Of two policies that cover the same, the one with the greater precision holds."""
         return self.model != "*", self.environment is not None
+
+
+def detectors_of(policies: tuple[Policy, ...], model: str, environment: str) -> tuple[str, ...]:
+    """The detectors of concept drift that are wanted: the usual one, where no rule names any."""
+    policy = policy_for(policies, model, environment)
+    usual = CATALOGUE["concept_drift"].usual_kind
+    assert usual is not None
+    return (policy and policy.detectors) or (usual,)
 
 
 def policy_for(policies: tuple[Policy, ...], model: str, environment: str) -> Policy | None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from kedge.contracts import Record
 from kedge.profile import Reference
-from kedge.statistics import Evidence, Statistic
+from kedge.statistics import Evidence, Season, Statistic
 from kedge.streams.window import Stream, Window, WindowKey, as_bytes
 
 RELEASES = 16
@@ -52,11 +52,20 @@ class EvidenceFolds:
     Args:
         base_window: length of a base window; microseconds.
         keep: how long after its start the values of a window may be asked for again; microseconds.
+        season_of: of each model and environment; none by default.
         options: of `Evidence`.
     """
 
-    def __init__(self, *, base_window: int, keep: int, **options: Any) -> None:
-        self._base_window, self._keep, self._options = base_window, keep, options
+    def __init__(
+        self,
+        *,
+        base_window: int,
+        keep: int,
+        season_of: Callable[[str, str], Season | None] = lambda _model, _environment: None,
+        **options: Any,
+    ) -> None:
+        self._base_window, self._keep = base_window, keep
+        self._season_of, self._options = season_of, options
         self._folds: dict[_Release, _Fold] = {}
         self._values: dict[_Release, dict[int, list[Statistic]]] = {}
         self._touched: set[_Release] = set()
@@ -119,6 +128,7 @@ class EvidenceFolds:
         evidence = Evidence(
             reference_of(release.number),
             earlier=last and self._resumed(last, self._folds[last], reference_of),
+            season=self._season_of(*release.stream),
             **self._options,
         )
         fold = self._folds[release] = _Fold(start, evidence)
@@ -130,11 +140,12 @@ class EvidenceFolds:
     ) -> Evidence:
         if not isinstance(fold.evidence, Evidence):
             state, reference = fold.evidence, reference_of(release.number)
+            options = {"season": self._season_of(*release.stream), **self._options}
             try:
-                fold.evidence = Evidence.from_json(state, reference, **self._options)
+                fold.evidence = Evidence.from_json(state, reference, **options)
             except ValueError:
-                # The settings have changed what the null is, so nothing that was learned fits.
-                fold.evidence = Evidence(reference, **self._options)
+                # Settings or policy have changed what the null is: nothing that was learned fits.
+                fold.evidence = Evidence(reference, **options)
         return fold.evidence
 
     def _forget(self, newest: _Release) -> None:

@@ -28,6 +28,7 @@ class Entry:
         part: which part of a window's statistics it is in; see the `statistic` contract.
         segmented: whether a rule may look at a segment of the window alone.
         kinds: what `kind` of a rule may be: nothing by default, None for any text.
+        usual_kind: which kind a rule without one looks at; None for all together.
         clock: which time its windows are of, as in the `statistic` contract.
         is_count: whether it counts all there is, and so needs no rows to be believed.
     """
@@ -45,6 +46,7 @@ class Entry:
     part: Literal["predictions", "performance"] = "predictions"
     segmented: bool = False
     kinds: tuple[str, ...] | None = ()
+    usual_kind: str | None = None
     clock: Literal["event", "broker"] = "event"
     is_count: bool = False
 

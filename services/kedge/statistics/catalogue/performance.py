@@ -134,9 +134,13 @@ ENTRIES = (
         low=0,
         high=math.inf,
         unit="a number of detections",
-        meaning="How often a detector on the error stream found that errors have become more.",
+        meaning="How often a detector on the error stream found that errors have become more; "
+        "`kind` names the detector, adwin by default.",
         formula="see [performance](performance.md)",
         source="Bifet and Gavaldà, Learning from Time-Changing Data with Adaptive Windowing, "
         "SDM 2007, for the default detector",
+        part="performance",
+        kinds=("adwin", "page_hinkley", "kswin", "ddm", "hddm_a", "hddm_w"),
+        usual_kind="adwin",
     ),
 )
