@@ -43,6 +43,23 @@ min_rows = 1000
 windows = 2
 severity = "warning"
 
+[[rules]]
+name = "the model is wrong too often from some airport"
+statistic = "accuracy"
+segment = "origin=*"           # or origin=JFK, or distance=[100,250); all rows without it
+below = 0.8
+min_rows = 500                 # rows whose truth is known
+
+[[rules]]
+name = "errors become more"
+statistic = "concept_drift"
+kind = "adwin"                 # or page_hinkley, kswin, ddm, hddm_a, hddm_w
+above = 0
+
+# [rhythm]
+# season = "day"               # hours of the day differ, and that is no drift; or week, or seconds
+# slots = 24
+
 [rollback]
 mode = "act"            # dry-run: decide, say so in the alert, and move nothing
 cooldown_seconds = 3600
