@@ -38,6 +38,8 @@ def test_the_policy_of_the_settings_is_checked_by_default(example, monkeypatch):
     assert answer["policies"][0]["rules"] == [
         "an input goes missing",
         "an input or the output drifts",
+        "the model is wrong too often from some airport",
+        "errors become more",
     ]
 
 

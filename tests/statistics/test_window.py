@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from counting import statistics_of
+from counting import profile_of, statistics_of
 from kedge.contracts import PredictionBatch, Tags, columns_of
 from kedge.profile import ColumnSpec, Profile, count_windows, reference_of
 from kedge.statistics import window_statistics
@@ -107,3 +107,37 @@ def test_a_drift_among_a_million_categories_is_seen_and_none_is_missing():
     assert before["missing_rate"].value == after["missing_rate"].value == 0
     # Forty users make all the traffic.
     assert after["psi"].value > 0.25
+
+
+@given(st.lists(st.sampled_from(["a", "b", "new", "newer", ""]), min_size=1, max_size=40))
+def test_distinct_categories_are_counted_or_within_bounds(texts):
+    found = _statistics([{"c": text} for text in texts])["distinct", "c", None]
+    true = len(set(texts) - {""})
+    assert (found.low or found.value) <= true <= (found.high or found.value)
+    if not set(texts) & {"new", "newer"}:
+        assert (found.value, found.low, found.high) == (true, None, None)
+
+
+@pytest.mark.parametrize("true", [1, 40, 3000, 50_000])
+def test_distinct_of_a_million_categories_is_within_its_bounds(true):
+    rng = np.random.default_rng(true)
+    reference = reference_of(
+        columns_of([{"user": f"user {n}"} for n in rng.integers(0, 10**6, 5000)], "feature")
+    )
+    rows = [{"user": f"user {n}"} for n in rng.permutation(np.arange(2 * true) % true)]
+    found = statistics_of(rows, reference)["distinct"]
+    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    assert low <= true <= high
+    assert high <= 1.1 * true + 1
+    assert found.rows == 2 * true
+
+
+def test_what_was_profiled_before_has_no_number_of_categories():
+    reference = reference_of(columns_of([{"user": f"user {n}"} for n in range(100)], "feature"))
+    profile = profile_of([{"user": "user 1"}], reference)
+    record = profile.to_record(reference)
+    record["columns"][0]["registers"] = b""
+    old = Profile.from_record(record, reference)
+    (found,) = (s for s in window_statistics(old, reference) if s.name == "distinct")
+    assert found.value is None
+    assert "before categories were counted" in found.note

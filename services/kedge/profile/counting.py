@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kedge.contracts import Column, PredictionBatch, Role
 from kedge.contracts.predictions import Floats, Ints, State
 from kedge.profile.cells import cells_of
+from kedge.profile.distinct import registers_of
 from kedge.profile.missing import Missing
 from kedge.profile.operations import count_operations
 from kedge.profile.profile import Profile
@@ -95,6 +96,8 @@ def count(
             vectors = named.get(column.spec.key, ())
             sums[position] = _vector_sums(column.scale, vectors, index, windows)
     lost = _lost(distances, index, windows, reference)
+    sketched = [named.get(reference.columns[at].spec.key, ()) for at in reference.sketched]
+    registers = registers_of(sketched, index, windows)
     return [
         Profile(
             int(rows[w]),
@@ -104,6 +107,7 @@ def count(
             tuple(each[w] for each in sums),
             together[w],
             int(lost[w]),
+            registers=registers[w],
         )
         for w in range(windows)
     ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
+from kedge.profile.distinct import REGISTERS, Registers, no_registers, registers_from
 from kedge.profile.missing import Missing
 from kedge.profile.operations import Operations
 from kedge.profile.reference import Reference
@@ -31,6 +32,8 @@ class Profile:
         lost: the sum of the rows' reconstruction errors, see `projection`; 0 where the reference
             has no projection.
         operations: latencies, and errors by their type.
+        registers: uint8 `[sketched columns, 1024]`, of the sketches of their categories; see
+            `distinct` and `Reference.sketched`.
     """
 
     rows: int
@@ -41,6 +44,7 @@ class Profile:
     together: Together = field(default_factory=Together)
     lost: int = 0
     operations: Operations = field(default_factory=Operations)
+    registers: Registers = field(default_factory=no_registers)
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -51,6 +55,7 @@ class Profile:
             tuple(np.zeros(len(column.bins), np.int64) for column in reference.columns),
             np.zeros((len(reference.columns), len(Missing)), np.int64),
             tuple(np.zeros(column.sums_wanted, np.int64) for column in reference.columns),
+            registers=no_registers(len(reference.sketched)),
         )
 
     @classmethod
@@ -65,6 +70,7 @@ class Profile:
             Together.of_all(profile.together for profile in profiles),
             sum(profile.lost for profile in profiles),
             Operations.of_all(profile.operations for profile in profiles),
+            np.max([profile.registers for profile in profiles], axis=0),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -77,6 +83,7 @@ class Profile:
             self.together + other.together,
             self.lost + other.lost,
             self.operations + other.operations,
+            np.maximum(self.registers, other.registers),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -85,6 +92,7 @@ class Profile:
             and (self.rows, self.errors, len(self.counts), self.together, self.lost)
             == (other.rows, other.errors, len(other.counts), other.together, other.lost)
             and np.array_equal(self.missing, other.missing)
+            and np.array_equal(self.registers, other.registers)
             and self.operations == other.operations
             and all(map(np.array_equal, self.counts, other.counts))
             and all(map(np.array_equal, self.sums, other.sums))
@@ -94,6 +102,7 @@ class Profile:
 
     def to_record(self, reference: Reference) -> Record:
         """What the `profile` contract has of it."""
+        registers = dict(zip(reference.sketched, self.registers, strict=True))
         return {
             "rows": self.rows,
             "errors": self.errors,
@@ -104,9 +113,10 @@ class Profile:
                     "counts": counts.tolist(),
                     "missing": missing.tolist(),
                     "sums": sums.tolist(),
+                    "registers": registers[at].tobytes() if at in registers else b"",
                 }
-                for column, counts, missing, sums in zip(
-                    reference.columns, self.counts, self.missing, self.sums, strict=True
+                for at, (column, counts, missing, sums) in enumerate(
+                    zip(reference.columns, self.counts, self.missing, self.sums, strict=True)
                 )
             ],
             "together": self.together.to_record(),
@@ -125,8 +135,12 @@ class Profile:
         wanted = [(spec.role, spec.name) for spec in reference.signature]
         sizes = [(len(column["counts"]), len(column["sums"])) for column in record["columns"]]
         together = Together.from_record(record["together"])
+        # Profiles of before have none.
+        registers = [each["registers"] for each in record["columns"] if each["registers"]]
         if (
             specs != wanted
+            or len(registers) not in (0, len(reference.sketched))
+            or any(len(each) != REGISTERS for each in registers)
             or sizes != [(len(column.bins), column.sums_wanted) for column in reference.columns]
             or not together.features <= set(range(len(wanted)))
         ):
@@ -145,6 +159,7 @@ class Profile:
             together,
             record["lost"],
             Operations.from_record(record["operations"]),
+            registers_from(registers) if registers else no_registers(len(reference.sketched)),
         )
 
 

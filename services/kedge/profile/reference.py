@@ -46,6 +46,11 @@ class ReferenceColumn:
             return self.scale.length
         return 0 if self.scale is None else len(self.bins)
 
+    @property
+    def is_sketched(self) -> bool:
+        """Whether a profile has a sketch of the categories, as not each of them has a bin."""
+        return self.bins.tail > 0
+
     def to_record(self) -> Record:
         """As in the `release_event` contract."""
         spec = self.spec
@@ -148,6 +153,11 @@ class Reference:
     columns: tuple[ReferenceColumn, ...]
     together: Together = field(default_factory=Together)
     projection: Projection | None = None
+
+    @property
+    def sketched(self) -> tuple[int, ...]:
+        """Positions of the columns whose categories a profile has sketches of."""
+        return tuple(at for at, column in enumerate(self.columns) if column.is_sketched)
 
     @property
     def numbers(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kedge.profile import Profile, Reference
+from kedge.statistics.distinct import distinct
 from kedge.statistics.drift import drift_statistics
 from kedge.statistics.missing import missing_statistics, share
 from kedge.statistics.projection import reconstruction_error
@@ -26,6 +27,7 @@ def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statis
         return
     yield missing_together(profile, reference)
     yield reconstruction_error(profile, reference)
+    sketches = iter(profile.registers)
     columns = zip(reference.columns, profile.counts, profile.missing, profile.sums, strict=True)
     for column, counts, missing, sums in columns:
         yield from missing_statistics(column, missing, profile.rows, reference.rows)
@@ -33,3 +35,6 @@ def window_statistics(profile: Profile, reference: Reference) -> Iterator[Statis
             yield from vector_statistics(column, counts, sums)
         else:
             yield from drift_statistics(column, counts, missing, sums)
+        if column.spec.type == "categorical":
+            registers = next(sketches) if column.is_sketched else None
+            yield distinct(column, counts, missing, registers)

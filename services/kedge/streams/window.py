@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from kedge.contracts import Record
 from kedge.profile import Operations, Profile, Together
+from kedge.profile.distinct import registers_from
 
 
 class Stream(NamedTuple):
@@ -69,6 +71,7 @@ class Window:
             "together": profile.together.to_record(),
             "lost": profile.lost,
             "operations": profile.operations.to_record(),
+            "registers": [b64encode(each).decode() for each in profile.registers],
         }
 
     @classmethod
@@ -82,6 +85,7 @@ class Window:
             Together.from_record(state["together"]),
             state["lost"],
             Operations.from_record(state["operations"]),
+            registers_from(b64decode(each) for each in state["registers"]),
         )
         return cls(
             state["end"],
