@@ -112,7 +112,7 @@ class ArchivedPredictions:
         for row, (name, environment, release, event_time) in enumerate(rows):
             if release in values:
                 output = values[release][row]
-                prediction = Prediction(release, event_time, output, segments.get(row, ()))
+                prediction = Prediction(release, event_time, output, tuple(segments.get(row, ())))
                 yield name_of(model, environment, name), prediction
 
     def _segments(

@@ -130,4 +130,4 @@ def _prediction(row: Sequence[Any]) -> Prediction:
     release, event_time, output, segments = row
     # SQLite has no booleans. The archive's numbers are floats, so whole ones are truth values here.
     output = bool(output) if isinstance(output, int) else output
-    return Prediction(release, event_time, output, json.loads(segments) if segments else ())
+    return Prediction(release, event_time, output, tuple(json.loads(segments)) if segments else ())

@@ -8,7 +8,7 @@ rules for users.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
     release: int
     event_time: int
     output: float | bool | str | None
-    segments: Sequence[str] = ()
+    segments: tuple[str, ...] = ()
 
 
 class Joined(NamedTuple):
@@ -92,7 +92,11 @@ class _Known:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         known_at, offset, arrived, truth, counted = json.loads(data)
-        return cls(known_at, offset, arrived, truth, [Prediction(*each) for each in counted])
+        predictions = [
+            Prediction(release, event_time, output, tuple(segments))
+            for release, event_time, output, segments in counted
+        ]
+        return cls(known_at, offset, arrived, truth, predictions)
 
     def horizon(self) -> int:
         """The event time until which it is needed."""
