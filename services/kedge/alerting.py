@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from threading import Event
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ from kedge.registry import (
     Registry,
     UnknownModelError,
 )
+from kedge.rehearsal.judgement import Rehearsal
+from kedge.rehearsal.rehearser import Rehearser
+from kedge.rehearsal.tail import Logger
 from kedge.settings import Settings, micros
 from kedge.streams import (
     CommittedLog,
@@ -96,6 +100,7 @@ class Alerting:
         self._policies, self._registry, self._base_window = watched, registry, base_window
         self._topics, self._kafka, self._now = topics, kafka, now
         self._watches: dict[int, dict[_Scope, Watch]] = {}
+        self._rehearser = Rehearser(registry, kafka, topics)
 
     def assigned(self, partition: int) -> None:
         snapshots: dict[bytes, bytes | None] = {}
@@ -124,6 +129,7 @@ class Alerting:
         return ()
 
     def process(self, batch: Sequence[Incoming]) -> list[Outgoing]:
+        self._rehearser.begin()
         outputs: list[Outgoing] = []
         for message in batch:
             _name, record = decode(message.value, "statistic")
@@ -183,17 +189,13 @@ class Alerting:
         except UnknownModelError as error:
             # Neither moved nor refused: a model that is not there has nothing to lock.
             return _Decided(str(error))
-        answer = decide(
-            Case(
-                incident,
-                watch.rule(incident.rule),
-                watch.policy.rollback,
-                watch.readings(incident.rule, incident.subject),
-                history,
-                self._now(),
-            )
-        )
+        answer = self._answer(watch, incident, history)
         match answer:
+            case GoBack(target, _, reason) if watch.policy.rollback.mode == "dry-run":
+                return _Decided(
+                    f"dry run: would have moved {alias} from release {incident.release} to "
+                    f"{target}: {reason}"
+                )
             case GoBack():
                 return self._move(model, incident, answer)
             case WentBack(generation, reason):
@@ -206,6 +208,28 @@ class Alerting:
                 return _Decided(reason)
             case Refused(reason):
                 return self._refuse(model, incident, reason)
+
+    def _answer(
+        self, watch: Watch, incident: Incident, history: Sequence[AliasMove]
+    ) -> GoBack | WentBack | Refused:
+        """Decide, and again for each target that fails its rehearsal."""
+        guard, rule = watch.policy.rollback, watch.rule(incident.rule)
+        logger = Logger(watch.model, incident.release, watch.environment)
+        readings = watch.readings(incident.rule, incident.subject)
+        rehearsals: dict[int, Rehearsal] = {}
+        while True:
+            now = self._now()
+            answer = decide(Case(incident, rule, guard, readings, history, now, rehearsals))
+            if not (guard.rehearse and isinstance(answer, GoBack)):
+                return answer
+            target = answer.to_release
+            if target in rehearsals:
+                return answer
+            verdict = self._rehearser.rehearse(
+                logger, target, guard, rule=rule, subject=incident.subject
+            )
+            _log.info("rehearsed", model=watch.model, **asdict(verdict))
+            rehearsals[target] = verdict
 
     def _move(self, model: str, incident: Incident, answer: GoBack) -> _Decided:
         try:

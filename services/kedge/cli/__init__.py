@@ -14,6 +14,7 @@ from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
+from kedge.cli.rehearse import add_to as add_rehearse
 from kedge.cli.releases import add_to as add_releases
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
@@ -36,6 +37,7 @@ for add_to in (
     add_broker,
     add_versions,
     add_releases,
+    add_rehearse,
     add_registry,
     add_mlflow,
     add_policy,
