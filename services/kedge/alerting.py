@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from threading import Event
 from typing import NamedTuple
 
 import structlog
 
 from kedge import policies
+from kedge.approvals.links import ANSWERS, ApprovalLinks
+from kedge.approvals.settings import approval_links
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
 from kedge.errors import KedgeError
 from kedge.policy import (
     Case,
+    Change,
     GoBack,
     Incident,
     Policy,
@@ -30,11 +34,15 @@ from kedge.policy import (
 from kedge.registry import (
     AliasMove,
     DatabaseUnavailableError,
+    Proposal,
+    ProposedIncidentError,
     Refusal,
     RefusedIncidentError,
     Registry,
+    SettledProposalError,
     UnknownModelError,
 )
+from kedge.registry.errors import settled, utc
 from kedge.rehearsal.judgement import Rehearsal
 from kedge.rehearsal.rehearser import Rehearser
 from kedge.rehearsal.tail import Logger
@@ -58,11 +66,27 @@ _Scope = tuple[str, str]  # model and environment
 
 
 class _Decided(NamedTuple):
-    """A decision as alerts tell it; `generation` is of the move, None where it was refused."""
+    """A decision as alerts tell it.
+
+    Attributes:
+        reason: why.
+        to_release: where the alias was moved; None where it was not.
+        generation: of the move.
+        proposal: number of the proposal that a person was asked by.
+        asked: what they have not answered yet.
+    """
 
     reason: str
     to_release: int | None = None
     generation: int | None = None
+    proposal: int | None = None
+    asked: Proposal | None = None
+
+    @property
+    def action(self) -> str:
+        if self.asked is not None:
+            return "proposed"
+        return "refused" if self.generation is None else "rolled_back"
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -74,7 +98,12 @@ def run(settings: Settings, stop: Event) -> None:
     source = Source(topics.statistics, "alerting", f"{settings.topic_prefix}.alerting")
     with Registry.open(settings) as registry:
         alerting = Alerting(
-            watched, registry, topics, kafka, base_window=micros(settings.stream.window)
+            watched,
+            registry,
+            topics,
+            kafka,
+            base_window=micros(settings.stream.window),
+            approvals=approval_links(settings),
         )
         run_transactionally(source, alerting, kafka, settings, stop)
 
@@ -95,10 +124,12 @@ class Alerting:
         kafka: Options,
         *,
         base_window: int,
+        approvals: ApprovalLinks | None = None,
         now: Clock = microseconds_now,
     ) -> None:
         self._policies, self._registry, self._base_window = watched, registry, base_window
         self._topics, self._kafka, self._now = topics, kafka, now
+        self._approvals = approvals
         self._watches: dict[int, dict[_Scope, Watch]] = {}
         self._rehearser = Rehearser(registry, kafka, topics)
 
@@ -150,15 +181,53 @@ class Alerting:
         return watches[scope]
 
     def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
+        # Before the window itself: it may be the first of the release that was gone back to.
+        for asked in watch.proposed():
+            if (decision := self._answer_to(asked)) is not None:
+                change = watch.answered(watch.decided(asked, decision), record)
+                yield self._told(watch, change)
         for change in watch.observe(record):
-            told = change
-            if change.step == "fired" and change.incident.action == "rollback":
-                told = change.with_incident(
-                    watch.decided(change.incident, self._decision(watch, change.incident))
-                )
-            alert = alert_record(watch, told, self._now())
-            _log_alert(alert)
-            yield Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
+            told, incident = change, change.incident
+            if change.step == "fired" and incident.action == "rollback":
+                decision = self._decision(incident, partial(self._decide, watch, incident))
+                told = change.with_incident(watch.decided(incident, decision))
+            elif not change.firing and incident.proposal is not None:
+                told = change.with_incident(replace(incident, decision=self._withdrawn(incident)))
+            yield self._told(watch, told)
+
+    def _told(self, watch: Watch, change: Change) -> Outgoing:
+        alert = alert_record(watch, change, self._now())
+        _log_alert(alert)
+        return Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
+
+    def _answer_to(self, incident: Incident) -> Record | None:
+        """What came of the proposal that an incident waits for; None while nothing did."""
+        proposals, number = self._registry.proposals, incident.proposal
+        assert number is not None
+        try:
+            proposal = proposals.get(number)
+        except DatabaseUnavailableError as error:
+            raise TryAgainError(str(error)) from error
+        if proposal.state == "pending":
+            return None
+        return self._decision(incident, partial(_told, proposal))
+
+    def _withdrawn(self, incident: Incident) -> Record:
+        """An incident that ended before its proposal was answered moves nothing any more."""
+        number = incident.proposal
+        assert number is not None
+
+        def withdraw() -> _Decided:
+            proposal = self._registry.proposals.get(number)
+            if proposal.state != "pending" or proposal.incident != incident.id:
+                return _told(proposal)
+            try:
+                reason = "the incident ended before anybody answered"
+                return _told(self._registry.proposals.withdraw(number, actor=ACTOR, reason=reason))
+            except SettledProposalError as error:
+                return _told(error.proposal)
+
+        return self._decision(incident, withdraw)
 
     def _states(self, partition: int) -> Iterator[Outgoing]:
         topic = self._topics.state("alerting")
@@ -167,19 +236,30 @@ class Alerting:
                 key = json.dumps([model, environment, release]).encode()
                 yield Outgoing(topic, key, state, partition)
 
-    def _decision(self, watch: Watch, incident: Incident) -> Record:
-        """Decide on an incident, and do what was decided."""
+    def _decision(self, incident: Incident, decide_on: Callable[[], _Decided]) -> Record:
+        """What was decided, as in the `alert` contract."""
         try:
-            decided = self._decide(watch, incident)
+            decided = decide_on()
         except DatabaseUnavailableError as error:
             raise TryAgainError(str(error)) from error
         return {
-            "action": "refused" if decided.generation is None else "rolled_back",
+            "action": decided.action,
             "from_release": incident.release,
             "to_release": decided.to_release,
             "generation": decided.generation,
+            "proposal": decided.proposal,
             "reason": decided.reason,
             "decided_at": self._now(),
+            **({} if decided.asked is None else self._links(decided.asked)),
+        }
+
+    def _links(self, proposal: Proposal) -> Record:
+        """By which a person answers, where the settings say how they are signed."""
+        if self._approvals is None:
+            return {}
+        return {
+            f"{answer}_url": self._approvals.url(proposal.id, answer, proposal.expires_at)
+            for answer in ANSWERS
         }
 
     def _decide(self, watch: Watch, incident: Incident) -> _Decided:
@@ -197,7 +277,7 @@ class Alerting:
                     f"{target}: {reason}"
                 )
             case GoBack():
-                return self._move(model, incident, answer)
+                return self._move(watch, incident, answer)
             case WentBack(generation, reason):
                 made = next(move for move in history if move.generation == generation)
                 if made.incident == incident.id or watch.policy.rollback.mode == "dry-run":
@@ -231,8 +311,24 @@ class Alerting:
             _log.info("rehearsed", model=watch.model, **asdict(verdict))
             rehearsals[target] = verdict
 
-    def _move(self, model: str, incident: Incident, answer: GoBack) -> _Decided:
+    def _move(self, watch: Watch, incident: Incident, answer: GoBack) -> _Decided:
+        """Move the alias, or ask a person whether to."""
+        model, guard = watch.model, watch.policy.rollback
+        reason = f"{incident.rule}: {answer.reason}"
         try:
+            if guard.mode == "approve":
+                return _told(
+                    self._registry.proposals.propose(
+                        model,
+                        incident.alias,
+                        answer.to_release,
+                        expected_generation=answer.expected_generation,
+                        incident=incident.id,
+                        within=micros(guard.approve_within_seconds),
+                        actor=ACTOR,
+                        reason=reason,
+                    )
+                )
             return _told(
                 self._registry.move_alias(
                     model,
@@ -240,7 +336,7 @@ class Alerting:
                     answer.to_release,
                     expected_generation=answer.expected_generation,
                     actor=ACTOR,
-                    reason=f"{incident.rule}: {answer.reason}",
+                    reason=reason,
                     incident=incident.id,
                 )
             )
@@ -248,6 +344,8 @@ class Alerting:
             raise
         except RefusedIncidentError as error:
             return _told(error.refusal)
+        except ProposedIncidentError as error:
+            return _told(error.proposal)
         except KedgeError as error:
             # Above all StaleAliasError: the alias was moved since its history was read.
             return self._refuse(model, incident, str(error))
@@ -267,9 +365,21 @@ class Alerting:
             return _Decided(str(error))
 
 
-def _told(decided: AliasMove | Refusal) -> _Decided:
+def _told(decided: AliasMove | Refusal | Proposal) -> _Decided:
     """What the registry has as the decision, whoever took it."""
-    return _Decided(decided.reason, decided.to_release, decided.generation)
+    if not isinstance(decided, Proposal):
+        return _Decided(decided.reason, decided.to_release, decided.generation)
+    if decided.state == "approved":
+        to_release = decided.to_release
+        return _Decided(settled(decided), to_release, decided.generation, decided.id)
+    if decided.state != "pending":
+        return _Decided(settled(decided), proposal=decided.id)
+    asked = (
+        f"proposal {decided.id} is to move {decided.alias} from release {decided.from_release} to "
+        f"{decided.to_release} ({decided.reason}). To answer until {utc(decided.expires_at)}: "
+        f"kedge rollback approve {decided.id} --reason …, or reject"
+    )
+    return _Decided(asked, proposal=decided.id, asked=decided)
 
 
 def _log_alert(alert: Record) -> None:

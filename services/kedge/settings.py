@@ -205,6 +205,16 @@ class AlertingSettings(_Section):
     webhook_secret: SecretStr | None = Field(
         None, description="Standard Webhooks secret, `whsec_…`, for endpoints that name no other."
     )
+    approval_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="What links to approve rollbacks are signed with: 32 characters or more.",
+    )
+    approval_url: str | None = Field(
+        None,
+        pattern="^https?://[^?#]+$",
+        description="Where these links lead, as browsers reach it: https://kedge.example.com.",
+    )
 
 
 class ArchiveSettings(_Section):

@@ -25,7 +25,7 @@ Actor = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
 
-_TIMES = ("created_at", "moved_at", "refused_at")
+_TIMES = ("created_at", "moved_at", "refused_at", "proposed_at", "expires_at", "answered_at")
 _IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version")
 
 
@@ -88,4 +88,4 @@ def _cell(name: str, value: Any, *, full: bool = False) -> str:
         return utc(value)
     if isinstance(value, list):
         return ", ".join(value) or "-"
-    return short(value) if name in _IDS and not full else str(value)
+    return short(value) if name in _IDS and isinstance(value, str) and not full else str(value)

@@ -3,17 +3,27 @@
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
-from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Refusal, Release
+from kedge.registry.entries import (
+    AliasMove,
+    CodeVersion,
+    ModelVersion,
+    Proposal,
+    Refusal,
+    Release,
+)
 from kedge.registry.errors import (
     AmbiguousVersionError,
     BadNameError,
     CodeConflictError,
     ContentError,
     IncidentConflictError,
+    ProposedIncidentError,
     RefusedIncidentError,
+    SettledProposalError,
     StaleAliasError,
     UnknownAliasError,
     UnknownModelError,
+    UnknownProposalError,
     UnknownReleaseError,
     UnknownVersionError,
 )
@@ -31,13 +41,17 @@ __all__ = [
     "Difference",
     "IncidentConflictError",
     "ModelVersion",
+    "Proposal",
+    "ProposedIncidentError",
     "Refusal",
     "RefusedIncidentError",
     "Registry",
     "Release",
+    "SettledProposalError",
     "StaleAliasError",
     "UnknownAliasError",
     "UnknownModelError",
+    "UnknownProposalError",
     "UnknownReleaseError",
     "UnknownVersionError",
 ]
