@@ -3,90 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Event
-from typing import NamedTuple
 
 import structlog
 
 from kedge import policies
-from kedge.approvals.links import ANSWERS, ApprovalLinks
+from kedge.approvals.links import ApprovalLinks
 from kedge.approvals.settings import approval_links
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
-from kedge.errors import KedgeError
-from kedge.policy import (
-    Case,
-    Change,
-    GoBack,
-    Incident,
-    Policy,
-    Refused,
-    Watch,
-    WentBack,
-    alert_record,
-    decide,
-    policy_for,
-)
-from kedge.registry import (
-    AliasMove,
-    DatabaseUnavailableError,
-    Proposal,
-    ProposedIncidentError,
-    Refusal,
-    RefusedIncidentError,
-    Registry,
-    SettledProposalError,
-    UnknownModelError,
-)
-from kedge.registry.errors import settled, utc
-from kedge.rehearsal.judgement import Rehearsal
+from kedge.policy import Change, Policy, Watch, alert_record, policy_for
+from kedge.registry import Registry
 from kedge.rehearsal.rehearser import Rehearser
-from kedge.rehearsal.tail import Logger
+from kedge.rollback import Rollbacks
 from kedge.settings import Settings, micros
-from kedge.streams import (
-    CommittedLog,
-    Incoming,
-    Outgoing,
-    Source,
-    TryAgainError,
-    run_transactionally,
-)
+from kedge.streams import CommittedLog, Incoming, Outgoing, Source, run_transactionally
 from kedge.streams.clients import Options
-
-ACTOR = "kedge-alerting"
-"""Who moved an alias, in the registry's history."""
 
 _log = structlog.get_logger(__name__)
 
 _Scope = tuple[str, str]  # model and environment
-
-
-class _Decided(NamedTuple):
-    """A decision as alerts tell it.
-
-    Attributes:
-        reason: why.
-        to_release: where the alias was moved; None where it was not.
-        generation: of the move.
-        proposal: number of the proposal that a person was asked by.
-        asked: what they have not answered yet.
-    """
-
-    reason: str
-    to_release: int | None = None
-    generation: int | None = None
-    proposal: int | None = None
-    asked: Proposal | None = None
-
-    @property
-    def action(self) -> str:
-        if self.asked is not None:
-            return "proposed"
-        return "refused" if self.generation is None else "rolled_back"
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -127,11 +66,11 @@ class Alerting:
         approvals: ApprovalLinks | None = None,
         now: Clock = microseconds_now,
     ) -> None:
-        self._policies, self._registry, self._base_window = watched, registry, base_window
+        self._policies, self._base_window = watched, base_window
         self._topics, self._kafka, self._now = topics, kafka, now
-        self._approvals = approvals
         self._watches: dict[int, dict[_Scope, Watch]] = {}
-        self._rehearser = Rehearser(registry, kafka, topics)
+        rehearser = Rehearser(registry, kafka, topics)
+        self._rollbacks = Rollbacks(registry, rehearser, approvals, now)
 
     def assigned(self, partition: int) -> None:
         snapshots: dict[bytes, bytes | None] = {}
@@ -160,7 +99,7 @@ class Alerting:
         return ()
 
     def process(self, batch: Sequence[Incoming]) -> list[Outgoing]:
-        self._rehearser.begin()
+        self._rollbacks.begin()
         outputs: list[Outgoing] = []
         for message in batch:
             _name, record = decode(message.value, "statistic")
@@ -183,16 +122,17 @@ class Alerting:
     def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
         # Before the window itself: it may be the first of the release that was gone back to.
         for asked in watch.proposed():
-            if (decision := self._answer_to(asked)) is not None:
+            if (decision := self._rollbacks.answered(watch, asked)) is not None:
                 change = watch.answered(watch.decided(asked, decision), record)
                 yield self._told(watch, change)
         for change in watch.observe(record):
             told, incident = change, change.incident
             if change.step == "fired" and incident.action == "rollback":
-                decision = self._decision(incident, partial(self._decide, watch, incident))
+                decision = self._rollbacks.decided(watch, incident)
                 told = change.with_incident(watch.decided(incident, decision))
             elif not change.firing and incident.proposal is not None:
-                told = change.with_incident(replace(incident, decision=self._withdrawn(incident)))
+                decision = self._rollbacks.withdrawn(incident)
+                told = change.with_incident(replace(incident, decision=decision))
             yield self._told(watch, told)
 
     def _told(self, watch: Watch, change: Change) -> Outgoing:
@@ -200,186 +140,12 @@ class Alerting:
         _log_alert(alert)
         return Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
 
-    def _answer_to(self, incident: Incident) -> Record | None:
-        """What came of the proposal that an incident waits for; None while nothing did."""
-        proposals, number = self._registry.proposals, incident.proposal
-        assert number is not None
-        try:
-            proposal = proposals.get(number)
-        except DatabaseUnavailableError as error:
-            raise TryAgainError(str(error)) from error
-        if proposal.state == "pending":
-            return None
-        return self._decision(incident, partial(_told, proposal))
-
-    def _withdrawn(self, incident: Incident) -> Record:
-        """An incident that ended before its proposal was answered moves nothing any more."""
-        number = incident.proposal
-        assert number is not None
-
-        def withdraw() -> _Decided:
-            proposal = self._registry.proposals.get(number)
-            if proposal.state != "pending" or proposal.incident != incident.id:
-                return _told(proposal)
-            try:
-                reason = "the incident ended before anybody answered"
-                return _told(self._registry.proposals.withdraw(number, actor=ACTOR, reason=reason))
-            except SettledProposalError as error:
-                return _told(error.proposal)
-
-        return self._decision(incident, withdraw)
-
     def _states(self, partition: int) -> Iterator[Outgoing]:
         topic = self._topics.state("alerting")
         for (model, environment), watch in self._watches[partition].items():
             for release, state in watch.snapshot().items():
                 key = json.dumps([model, environment, release]).encode()
                 yield Outgoing(topic, key, state, partition)
-
-    def _decision(self, incident: Incident, decide_on: Callable[[], _Decided]) -> Record:
-        """What was decided, as in the `alert` contract."""
-        try:
-            decided = decide_on()
-        except DatabaseUnavailableError as error:
-            raise TryAgainError(str(error)) from error
-        return {
-            "action": decided.action,
-            "from_release": incident.release,
-            "to_release": decided.to_release,
-            "generation": decided.generation,
-            "proposal": decided.proposal,
-            "reason": decided.reason,
-            "decided_at": self._now(),
-            **({} if decided.asked is None else self._links(decided.asked)),
-        }
-
-    def _links(self, proposal: Proposal) -> Record:
-        """By which a person answers, where the settings say how they are signed."""
-        if self._approvals is None:
-            return {}
-        return {
-            f"{answer}_url": self._approvals.url(proposal.id, answer, proposal.expires_at)
-            for answer in ANSWERS
-        }
-
-    def _decide(self, watch: Watch, incident: Incident) -> _Decided:
-        model, alias = watch.model, incident.alias
-        try:
-            history = self._registry.history(model, alias)
-        except UnknownModelError as error:
-            # Neither moved nor refused: a model that is not there has nothing to lock.
-            return _Decided(str(error))
-        answer = self._answer(watch, incident, history)
-        match answer:
-            case GoBack(target, _, reason) if watch.policy.rollback.mode == "dry-run":
-                return _Decided(
-                    f"dry run: would have moved {alias} from release {incident.release} to "
-                    f"{target}: {reason}"
-                )
-            case GoBack():
-                return self._move(watch, incident, answer)
-            case WentBack(generation, reason):
-                made = next(move for move in history if move.generation == generation)
-                if made.incident == incident.id or watch.policy.rollback.mode == "dry-run":
-                    return _Decided(reason, made.to_release, generation)
-                return self._refuse(model, incident, reason, made)
-            case Refused(reason) if watch.policy.rollback.mode == "dry-run":
-                # It must not stand in the way of another alerting that does move aliases.
-                return _Decided(reason)
-            case Refused(reason):
-                return self._refuse(model, incident, reason)
-
-    def _answer(
-        self, watch: Watch, incident: Incident, history: Sequence[AliasMove]
-    ) -> GoBack | WentBack | Refused:
-        """Decide, and again for each target that fails its rehearsal."""
-        guard, rule = watch.policy.rollback, watch.rule(incident.rule)
-        logger = Logger(watch.model, incident.release, watch.environment)
-        readings = watch.readings(incident.rule, incident.subject)
-        rehearsals: dict[int, Rehearsal] = {}
-        while True:
-            now = self._now()
-            answer = decide(Case(incident, rule, guard, readings, history, now, rehearsals))
-            if not (guard.rehearse and isinstance(answer, GoBack)):
-                return answer
-            target = answer.to_release
-            if target in rehearsals:
-                return answer
-            verdict = self._rehearser.rehearse(
-                logger, target, guard, rule=rule, subject=incident.subject
-            )
-            _log.info("rehearsed", model=watch.model, **asdict(verdict))
-            rehearsals[target] = verdict
-
-    def _move(self, watch: Watch, incident: Incident, answer: GoBack) -> _Decided:
-        """Move the alias, or ask a person whether to."""
-        model, guard = watch.model, watch.policy.rollback
-        reason = f"{incident.rule}: {answer.reason}"
-        try:
-            if guard.mode == "approve":
-                return _told(
-                    self._registry.proposals.propose(
-                        model,
-                        incident.alias,
-                        answer.to_release,
-                        expected_generation=answer.expected_generation,
-                        incident=incident.id,
-                        within=micros(guard.approve_within_seconds),
-                        actor=ACTOR,
-                        reason=reason,
-                    )
-                )
-            return _told(
-                self._registry.move_alias(
-                    model,
-                    incident.alias,
-                    answer.to_release,
-                    expected_generation=answer.expected_generation,
-                    actor=ACTOR,
-                    reason=reason,
-                    incident=incident.id,
-                )
-            )
-        except DatabaseUnavailableError:
-            raise
-        except RefusedIncidentError as error:
-            return _told(error.refusal)
-        except ProposedIncidentError as error:
-            return _told(error.proposal)
-        except KedgeError as error:
-            # Above all StaleAliasError: the alias was moved since its history was read.
-            return self._refuse(model, incident, str(error))
-
-    def _refuse(
-        self, model: str, incident: Incident, reason: str, made: AliasMove | None = None
-    ) -> _Decided:
-        try:
-            return _told(
-                self._registry.refuse(
-                    model, incident.alias, incident.id, actor=ACTOR, reason=reason, answer=made
-                )
-            )
-        except DatabaseUnavailableError:
-            raise
-        except KedgeError as error:
-            return _Decided(str(error))
-
-
-def _told(decided: AliasMove | Refusal | Proposal) -> _Decided:
-    """What the registry has as the decision, whoever took it."""
-    if not isinstance(decided, Proposal):
-        return _Decided(decided.reason, decided.to_release, decided.generation)
-    if decided.state == "approved":
-        to_release = decided.to_release
-        return _Decided(settled(decided), to_release, decided.generation, decided.id)
-    if decided.state != "pending":
-        return _Decided(settled(decided), proposal=decided.id)
-    asked = (
-        f"proposal {decided.id} is to move {decided.alias} from release {decided.from_release} to "
-        f"{decided.to_release} ({decided.reason}). To answer until {utc(decided.expires_at)}: "
-        f"kedge rollback approve {decided.id} --reason …, or reject"
-    )
-    return _Decided(asked, proposal=decided.id, asked=decided)
 
 
 def _log_alert(alert: Record) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from kedge import alerting, policies
-from kedge.alerting import ACTOR, Alerting
+from kedge.alerting import Alerting
 from kedge.approvals.links import verified
 from kedge.approvals.settings import approval_links
 from kedge.clock import microseconds_now
 from kedge.contracts import Topics, decode, encode
+from kedge.rollback import ACTOR
 from kedge.streams import Incoming
 from registry.building import released
 from services import committed, eventually, produce, running
@@ -205,6 +206,18 @@ def test_an_incident_that_ends_by_itself_withdraws_its_proposal(observed, regist
     withdrawn = registry.proposals.get(1)
     assert (withdrawn.state, withdrawn.answered_by) == ("withdrawn", ACTOR)
     assert "withdrawn" in told[0]["decision"]["reason"]
+
+
+def test_of_columns_that_share_a_proposal_one_that_is_still_sick_proposes_anew(observed, registry):
+    observed(*INCIDENT)
+    one_is_well = window(2, 3, increase(HEALTHY, "dep_delay"), increase(BAD, "wind"), model="m")
+    assert _told(observed(one_is_well)) == [("resolved", "dep_delay", "refused")]
+    told = observed(_window(2, 4, BAD, COLUMNS[1:]))
+    assert _told(told) == [("firing", "wind", "proposed")]
+    first, second = registry.proposals.list()
+    assert (first.state, second.state) == ("withdrawn", "pending")
+    assert told[0]["decision"]["proposal"] == second.id
+    assert second.incident == told[0]["incident"]
 
 
 def test_a_batch_that_is_taken_again_asks_for_nothing_new(observed, registry, settings):

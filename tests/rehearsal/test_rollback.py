@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from kedge import alerting
-from kedge.alerting import ACTOR
+from kedge import alerting, policies
+from kedge.alerting import Alerting
 from kedge.cli import app
 from kedge.contracts import (
     PredictionBatch,
@@ -21,8 +22,10 @@ from kedge.contracts import (
 from kedge.errors import KedgeError
 from kedge.profile import reference_of
 from kedge.registry import Registry
+from kedge.rollback import ACTOR
+from kedge.streams import Incoming
 from services import committed, eventually, produce, running
-from statistic_records import statistic, window
+from statistic_records import MINUTE, statistic, window
 
 POLICY = """
 model = "flights"
@@ -108,7 +111,9 @@ INCIDENT = [window(number, number, _missing(0.0)) for number in (1, 2)] + [
 ]
 
 
-def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(settings, registry):
+def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(
+    settings, registry, make_settings
+):
     topics = Topics(settings.topic_prefix)
     _log_predictions(settings, registry)
     values = [encode("statistic", record) for record in INCIDENT]
@@ -123,6 +128,20 @@ def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(se
         "Rehearsed: missing_rate of output output is 0 in the rehearsal, not above 0.1; "
         "it raised on 0 of 300 logged inputs" in move.reason
     )
+
+    # A process that comes to the same windows, with the state from before them, finds the move.
+    topics = Topics(make_settings().topic_prefix)
+    watched = policies.configured(settings)
+    service = Alerting(watched, registry, topics, settings.kafka, base_window=MINUTE)
+    service.assigned(0)
+    with capture_logs() as logged:
+        outputs = service.process(
+            [Incoming(topics.statistics, 0, n, 0, b"flights", v) for n, v in enumerate(values)]
+        )
+    told = [decode(o.value, "alert")[1] for o in outputs if o.topic == topics.alerts]
+    assert [alert["decision"]["generation"] for alert in told] == [move.generation]
+    assert "rolled_back" in {each["event"] for each in logged}
+    assert "rehearsed" not in {each["event"] for each in logged}
 
 
 def test_by_hand(settings, registry, monkeypatch):

@@ -22,6 +22,9 @@ MOST_INPUTS = 10_000
 READ_SECONDS = 10.0
 """For the inputs of one release."""
 
+KEPT_SECONDS = 300.0
+"""For which answers are used again: an incident may be decided on anew with each window."""
+
 MOST_SECONDS = 120.0
 """After which no other rehearsal begins, until `begin` is called again.
 
@@ -31,17 +34,22 @@ of five minutes, beyond which another process would get the partitions.
 
 
 class Rehearser:
-    """Replays what a release was asked lately through others, each pair once until `begin`."""
+    """Replays what a release was asked lately through others."""
 
     def __init__(self, registry: Registry, kafka: Options, topics: Topics) -> None:
         self._registry, self._kafka, self._topics = registry, kafka, topics
-        self.begin()
-
-    def begin(self) -> None:
-        """A new micro-batch: what was replayed is forgotten, and there is time again."""
         self._inputs: dict[tuple[Logger, int], list[Input]] = {}
         self._replays: dict[tuple[Logger, int, int], Replay] = {}
+        self._since = time.monotonic()
         self._spent = 0.0
+
+    def begin(self) -> None:
+        """A new micro-batch: there is time again, and what is old is forgotten."""
+        self._spent = 0.0
+        if time.monotonic() - self._since > KEPT_SECONDS:
+            self._inputs.clear()
+            self._replays.clear()
+            self._since = time.monotonic()
 
     def rehearse(
         self,
