@@ -11,7 +11,6 @@ import structlog
 
 from kedge import policies
 from kedge.approvals.links import ApprovalLinks
-from kedge.approvals.settings import approval_links
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
@@ -42,7 +41,7 @@ def run(settings: Settings, stop: Event) -> None:
             topics,
             kafka,
             base_window=micros(settings.stream.window),
-            approvals=approval_links(settings),
+            approvals=settings.approvals.links,
         )
         run_transactionally(source, alerting, kafka, settings, stop)
 

@@ -28,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
 
@@ -205,16 +206,6 @@ class AlertingSettings(_Section):
     webhook_secret: SecretStr | None = Field(
         None, description="Standard Webhooks secret, `whsec_…`, for endpoints that name no other."
     )
-    approval_secret: SecretStr | None = Field(
-        None,
-        min_length=32,
-        description="What links to approve rollbacks are signed with: 32 characters or more.",
-    )
-    approval_url: str | None = Field(
-        None,
-        pattern="^https?://[^?#]+$",
-        description="Where these links lead, as browsers reach it: https://kedge.example.com.",
-    )
 
 
 class ArchiveSettings(_Section):
@@ -294,6 +285,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = Field(default_factory=StreamSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
+    approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)

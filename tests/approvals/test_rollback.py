@@ -5,7 +5,6 @@ import pytest
 from kedge import alerting, policies
 from kedge.alerting import Alerting
 from kedge.approvals.links import verified
-from kedge.approvals.settings import approval_links
 from kedge.clock import microseconds_now
 from kedge.contracts import Topics, decode, encode
 from kedge.rollback import ACTOR
@@ -36,11 +35,8 @@ def settings(make_settings, tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
     return make_settings(
-        alerting={
-            "policy": file,
-            "approval_secret": SECRET,
-            "approval_url": "https://kedge.example.com",
-        }
+        alerting={"policy": file},
+        approvals={"secret": SECRET, "url": "https://kedge.example.com"},
     )
 
 
@@ -130,7 +126,7 @@ def _service(settings, registry, now=microseconds_now):
         topics,
         settings.kafka,
         base_window=MINUTE,
-        approvals=approval_links(settings),
+        approvals=settings.approvals.links,
         now=now,
     )
     service.assigned(0)

@@ -1,14 +1,33 @@
-"""Approval links as the settings want them."""
+"""Whether alerts carry links to approve a rollback, and what these are signed with."""
 
 from __future__ import annotations
 
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
 from kedge.approvals.links import ApprovalLinks
-from kedge.settings import Settings
 
 
-def approval_links(settings: Settings) -> ApprovalLinks | None:
-    """How links are made; None where a secret or the place that they lead to is not set."""
-    secret, base = settings.alerting.approval_secret, settings.alerting.approval_url
-    if secret is None or base is None:
-        return None
-    return ApprovalLinks(secret.get_secret_value().encode(), base)
+class ApprovalSettings(BaseModel):
+    """Links to answer a proposal: both settings, or no links."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret: SecretStr | None = Field(
+        None, min_length=32, description="What they are signed with: 32 characters or more."
+    )
+    url: str | None = Field(
+        None,
+        pattern="^https?://[^?#]+$",
+        description="Where they lead, as browsers reach it: https://kedge.example.com.",
+    )
+
+    @property
+    def key(self) -> bytes | None:
+        """The secret as what signatures are made and verified with."""
+        return None if self.secret is None else self.secret.get_secret_value().encode()
+
+    @property
+    def links(self) -> ApprovalLinks | None:
+        if self.key is None or self.url is None:
+            return None
+        return ApprovalLinks(self.key, self.url)
