@@ -81,7 +81,7 @@ def _case(**changes):
 def test_a_rehearsal_that_does_not_fail_is_told_with_the_target(ok):
     answer = decide(_case(rehearsals={1: Rehearsed(ok, "it loads")}))
     assert isinstance(answer, GoBack)
-    assert answer.reason.endswith("not above 0.1. Rehearsed: it loads")
+    assert answer.reason.endswith("not above 0.1; rehearsed: it loads")
 
 
 def test_a_target_that_failed_its_rehearsal_gives_way_to_an_older_one():

@@ -125,7 +125,7 @@ def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(
     move = registry.alias("flights", "production")
     assert (move.actor, move.to_release) == (ACTOR, 1)
     assert (
-        "Rehearsed: missing_rate of output output is 0 in the rehearsal, not above 0.1; "
+        "rehearsed: missing_rate of output output is 0 in the rehearsal, not above 0.1; "
         "it raised on 0 of 300 logged inputs" in move.reason
     )
 

@@ -184,7 +184,7 @@ def _target(case: Case) -> tuple[int | None, str]:
                 f"{case.incident.subject} was {newest.value:.4g} in the window of "
                 f"{time_text(newest.window.start)} of release {number}, "
                 f"not {case.rule.comparison} {case.rule.threshold:g}"
-                + ("" if rehearsed is None else f". Rehearsed: {rehearsed.because}")
+                + ("" if rehearsed is None else f"; rehearsed: {rehearsed.because}")
             )
         objections.append(objection)
     if not objections:
