@@ -83,7 +83,7 @@ def test_looking_at_a_link_changes_nothing_however_often(client, registry):
         assert page.headers["referrer-policy"] == "no-referrer"
     seen = client.get(_path("reject"), headers=AS_JSON).json()
     assert (seen["answer"], seen["proposal"]["state"]) == ("reject", "pending")
-    assert client.head(_path()).status_code == 405
+    assert client.head(_path()).status_code == 200
     assert registry.proposals.list() == before
     assert _serves(registry) == 2
 
@@ -144,6 +144,17 @@ def test_an_alias_that_was_moved_meanwhile_is_left_alone(client, registry):
     assert answer.status_code == 409
     assert "ann moved it" in answer.text
     assert registry.alias("m", "production").generation == 2
+
+
+def test_the_secret_in_a_link_is_in_no_access_log(client, caplog):
+    caplog.set_level("INFO", "uvicorn.access")
+    for path in (_path(), _path(secret=b"x" * 32)):
+        client.head(path)
+        client.get(path)
+        client.post(path, data={})
+    assert len(caplog.messages) == 6
+    assert "/approvals/" in caplog.text
+    assert "approve" not in caplog.text.replace("/approvals/", "")
 
 
 def test_a_proposal_that_is_not_there_is_told(client):
