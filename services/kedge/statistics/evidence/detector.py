@@ -16,6 +16,7 @@ from kedge.statistics.evidence.experts import EXPERTS, FIXED, MEMORIES, Experts
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 from kedge.statistics.evidence.null import Null
 from kedge.statistics.evidence.sums import Sums
+from kedge.statistics.evidence.waves import Waves
 from kedge.statistics.statistic import Statistic
 
 # From this sum on, by how many cells there are, the null learns only half of what a window says:
@@ -96,7 +97,8 @@ class Evidence:
             slots=self._season.slots,
             burn_in=burn_in,
         )
-        self._experts = Experts(self._cells, self._null.expect(0).centre)
+        self._waves = Waves(self._cells, self._null.expect(0).centre)
+        self._experts = Experts(self._cells, self._waves)
         self._sums = Sums(EXPERTS, len(self._cells))
         if earlier is not None:
             self._take_over(earlier)
@@ -137,11 +139,10 @@ class Evidence:
         centre = expected.centre
         base = centre if null.slots == 1 else null.over_slots()
         guesses = self._experts.guess(centre, base)
-        spread = expected.variation + null.natural
-        guessed = window.log_likelihood(
-            1 / (guesses.uncertainty + spread)[..., cells], guesses.centres
-        )
-        predictions = null.predict(window, expected, guessed)
+        natural = expected.variation + null.natural
+        tilts = self._waves.tilted(counts, window, centre, 1 / (expected.known + natural))
+        guessed = guesses.log_likelihood(window, natural, tilts)
+        predictions = null.predict(window, expected, guessed, tilts)
         log_e = guessed - null.mixture(predictions, window)
         differs = guesses.differ(centre, expected.known, self._floor)
         ready = null.ready(slot)

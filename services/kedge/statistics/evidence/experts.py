@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kedge.contracts.predictions import Floats
+from kedge.contracts.predictions import Floats, Ints
 from kedge.statistics.evidence.cells import Cells, Mask
+from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
+from kedge.statistics.evidence.waves import SIZES, Tilted, Waves
 
 MEMORIES = np.array([0.8, 0.97, np.nan])
 """What an expert keeps of its memory from window to window; NaN: as much as its evidence says."""
@@ -18,53 +20,66 @@ WEIGHTS = np.array([20.0, 100.0])
 SMOOTH = np.array([False, True])
 """Of each weight, whether its experts expect bins side by side to change alike."""
 
-_DEGREE = 2
-# The least that a smooth guess makes of a share.
-_SHRUNK = 0.05
-
 # Share of a guess that lies on all bins alike: what was never seen can come.
 _SURPRISE = 0.02
 
-TILTS = np.array([0.15, -0.15])
-"""What experts without memory expect: numbers move up or down by so many standard deviations of
-their ranks. One more of them expects anything."""
-
-FIXED = 1 + TILTS.size
+FIXED = 3
 """How many experts have no memory."""
 
 EXPERTS = MEMORIES.size * WEIGHTS.size + FIXED
 """How many there are: for each memory those of each weight, then those without."""
 
-# Of those without memory, how many rows their guess is worth, and which share of it lies on all
-# bins alike; where there is no order to move in, this share is all that they expect.
-_ROWS = np.array([4.0, 1000.0, 1000.0])
-_ALIKE = np.array([0.25, 0.05, 0.05])
+# Of the guesses without memory, how many rows they are worth, and which share of them lies on all
+# bins alike.
+_ROWS = np.array([4.0, 1000.0])
+_ALIKE = np.array([0.25, 0.05])
 
 
 class Guesses(NamedTuple):
     """What the experts expect of the next window.
 
     Attributes:
-        centres: `[experts, cells, bins]`.
-        uncertainty: `[experts, cells]`, one by the rows that the centre is known from.
+        centres: `[guesses, cells, bins]`: of the experts with memory, of the one that expects
+            anything, and of a little of everything.
+        uncertainty: `[guesses, cells]`, one by the rows that the centre is known from.
+        numbers: the cells in which the last two experts expect a tilt.
     """
 
     centres: Floats
     uncertainty: Floats
+    numbers: Ints
 
     def differ(self, centre: Floats, known: Floats, floor: float) -> Mask:
         """Who expects something else than the null does, `[experts, cells]`.
 
         An expert does who expects a PSI from the null's centre that is by `floor` more than what
         the null does: the distance of the centres, and (bins - 1)/c for how uncertain it is of its
-        own.
+        own. The PSI of a tilt is its square, or nearly.
         """
         there = centre > 0
         safe = np.where(there, centre, 1.0)
         guess = np.where(there, self.centres, 1.0)
         psi = np.sum((guess - safe) * np.log(guess / safe), axis=-1)
+        psi[-1, self.numbers] = np.mean(SIZES**2)
         sizes = there.sum(axis=-1)
-        return np.asarray(psi + (sizes - 1) * (self.uncertainty - known) >= floor)
+        differ = psi + (sizes - 1) * (self.uncertainty - known) >= floor
+        return np.concatenate([differ, differ[-1:]])
+
+    def log_likelihood(self, window: WindowCounts, natural: Floats, tilts: Tilted) -> Floats:
+        """How likely a window is for each expert, `[experts, cells of the window]`.
+
+        Args:
+            window: its counts.
+            natural: variation from window to window, one by rows, `[cells]`.
+            tilts: how likely it is with each tilt.
+        """
+        concentration = 1 / (self.uncertainty + natural)[:, window.cells]
+        guessed = window.log_likelihood(concentration, self.centres)
+        guessed = np.concatenate([guessed, guessed[-1:]])
+        half = len(SIZES)
+        guessed[-2, tilts.at] = log_mean(tilts.logs[:half], np.array(1 / half))
+        guessed[-1, tilts.at] = log_mean(tilts.logs[half:], np.array(1 / half))
+        return guessed
 
 
 class Experts:
@@ -75,24 +90,23 @@ class Experts:
     bins (as location and spread change): few directions are learned from few rows.
 
     Three experts have no memory and so know at once what others learn: one expects anything, two
-    expect numbers to move up or down.
+    expect numbers to move up or down, and elsewhere a little of everything.
 
     Args:
         cells: the layout.
-        typical: shares under which that part is found, `[cells, bins]`.
+        waves: of its numbers.
 
     Attributes:
         remembered: `[memories, cells, bins]`, counts as they would be without a season.
     """
 
-    def __init__(self, cells: Cells, typical: Floats) -> None:
+    def __init__(self, cells: Cells, waves: Waves) -> None:
         self.remembered = np.zeros((len(MEMORIES), len(cells), cells.bins))
         self._even = cells.mask / cells.sizes[:, None]
-        self._ordered = np.flatnonzero(cells.ordered & (cells.sizes > _DEGREE + 1))
-        self._waves = _polynomials(typical[self._ordered])
+        self._waves = waves
         # A smooth guess is learned from the same rows with fewer directions to err in.
         self._ease = np.ones((len(WEIGHTS), len(cells)))
-        self._ease[np.ix_(SMOOTH, self._ordered)] = _DEGREE / (cells.sizes[self._ordered] - 1)
+        self._ease[np.ix_(SMOOTH, waves.cells)] = waves.directions
 
     def guess(self, centre: Floats, base: Floats) -> Guesses:
         """What to expect of the next window.
@@ -105,34 +119,23 @@ class Experts:
         total = WEIGHTS[:, None] + self.remembered.sum(axis=-1)[:, None]
         counts = self.remembered[:, None] + WEIGHTS[:, None, None] * prior
         centres = counts / total[..., None]
-        self._smooth(centres, base)
+        where = np.ix_(np.arange(len(MEMORIES)), SMOOTH, self._waves.cells)
+        centres[where] = self._waves.smooth(centres[where], base[self._waves.cells])
         if centre is not base:
             centres *= _ratio(centre, base)
             centres /= centres.sum(axis=-1, keepdims=True)
         uncertainty = np.broadcast_to(self._ease / total, centres.shape[:-1])
-        fixed = np.repeat(1 / _ROWS[:, None], len(centre), axis=1)
+        fixed = (1 - _ALIKE[:, None, None]) * centre + _ALIKE[:, None, None] * self._even
         return Guesses(
-            np.concatenate([centres.reshape(-1, *centre.shape), self._fixed(centre)]),
-            np.concatenate([uncertainty.reshape(-1, len(centre)), fixed]),
+            np.concatenate([centres.reshape(-1, *centre.shape), fixed]),
+            np.concatenate(
+                [
+                    uncertainty.reshape(-1, len(centre)),
+                    np.repeat(1 / _ROWS[:, None], len(centre), axis=1),
+                ]
+            ),
+            self._waves.cells,
         )
-
-    def _fixed(self, centre: Floats) -> Floats:
-        """Centres of those without memory, `[fixed, cells, bins]`."""
-        alike = _ALIKE[:, None, None]
-        centres = (1 - alike) * centre + alike * self._even
-        ratio = np.maximum(1 + TILTS[:, None, None] * self._waves[:, 0], _SHRUNK)
-        moved = centre[self._ordered] * ratio
-        centres[1:, self._ordered] = moved / moved.sum(axis=-1, keepdims=True)
-        return centres
-
-    def _smooth(self, centres: Floats, base: Floats) -> None:
-        """Keep of the smooth guesses only what is smooth of their ratio to the base."""
-        where = np.ix_(np.arange(len(MEMORIES)), SMOOTH, self._ordered)
-        base = base[self._ordered]
-        strength = np.einsum("...cb,cdb->...cd", centres[where] - base, self._waves)
-        ratio = 1 + np.einsum("...cd,cdb->...cb", strength, self._waves)
-        smooth = base * np.maximum(ratio, _SHRUNK)
-        centres[where] = smooth / smooth.sum(axis=-1, keepdims=True)
 
     def remember(self, counts: Floats, centre: Floats, base: Floats, kept: Floats) -> None:
         """Take a window in.
@@ -153,24 +156,3 @@ class Experts:
 
 def _ratio(a: Floats, b: Floats) -> Floats:
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
-
-
-def _polynomials(shares: Floats) -> Floats:
-    """Polynomials over the bins, orthonormal under the shares and to the constant.
-
-    Args:
-        shares: `[cells, bins]`.
-
-    Returns:
-        `[cells, degree, bins]`; zero where there is only padding.
-    """
-    position = np.cumsum(shares, axis=-1) - shares / 2
-    waves: list[Floats] = []
-    for degree in range(1, _DEGREE + 1):
-        wave = position**degree
-        for other in (np.ones_like(wave), *waves):
-            wave = wave - np.sum(shares * wave * other, axis=-1, keepdims=True) * other
-        wave *= shares > 0
-        size = np.sqrt(np.sum(shares * wave**2, axis=-1, keepdims=True))
-        waves.append(_ratio(wave, size + 0 * wave))
-    return np.stack(waves, axis=1) if len(shares) else np.zeros((0, _DEGREE, shares.shape[-1]))

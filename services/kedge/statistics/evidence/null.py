@@ -9,8 +9,9 @@ import numpy as np
 
 from kedge.contracts.predictions import Floats
 from kedge.statistics.evidence.cells import QUESTIONS, Cells, Mask
-from kedge.statistics.evidence.experts import EXPERTS, TILTS
+from kedge.statistics.evidence.experts import EXPERTS
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
+from kedge.statistics.evidence.waves import MOODS, Tilted
 
 VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
 """1/φ, the grid on which natural variation from window to window is learned."""
@@ -27,8 +28,6 @@ _PRIOR = np.stack(
 # Of all experts together, and of a restless stream.
 _PRIOR_EXPERTS = 1e-7
 _PRIOR_RESTLESS = 0.1
-# Of its windows, how many are as calm as those of others, moved up, and moved down.
-_RESTLESS = np.array([8, 1, 1])[:, None] / 10
 # Columns of a release vary alike: what they share counts as much as so many of them.
 _PRIOR_CELLS = 2.0
 # So far below the best a variation is never thought to be: what changes later can be learned.
@@ -126,12 +125,12 @@ class Null:
         self.weighed = np.zeros((*shape, cells.bins))
         # Sums of w²/n and of w², where a window of n rows has the weight w in `weighed`.
         self.squares = np.zeros((slots, 2, len(cells)))
-        self._questions, self._ordered = cells.questions, cells.ordered
+        self._questions = cells.questions
         prior = np.vstack(
             [
                 _PRIOR,
                 np.full((EXPERTS, 2), _PRIOR_EXPERTS / EXPERTS),
-                np.full((1, 2), _PRIOR_RESTLESS),
+                np.full((len(MOODS), 2), _PRIOR_RESTLESS / len(MOODS)),
             ]
         )
         self._prior_models = (prior / prior.sum(axis=0))[:, cells.questions]
@@ -206,20 +205,21 @@ class Null:
             others[:, mine] += self.posterior[:, mine].sum(axis=1, keepdims=True)
         return np.asarray(others / others.sum(axis=0))
 
-    def predict(self, window: WindowCounts, expected: Expected, experts: Floats) -> Floats:
+    def predict(
+        self, window: WindowCounts, expected: Expected, experts: Floats, tilts: Tilted
+    ) -> Floats:
         """Log likelihood of a window for each model, `[models, cells of the window]`.
 
         Args:
             window: its counts.
             expected: what was expected of it.
             experts: its log likelihood for each expert, `[experts, cells of the window]`.
+            tilts: how likely it is with each tilt.
         """
         inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
         of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
         calm = log_mean(of_variations, self._of_variations()[:, window.cells])
-        moving = log_mean(np.stack([calm, *experts[-len(TILTS) :]]), _RESTLESS)
-        restless = np.where(self._ordered[window.cells], moving, calm)
-        return np.concatenate([of_variations, experts, restless[None]])
+        return np.concatenate([of_variations, experts, tilts.restless(calm)])
 
     def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
         """Log likelihood of a window, `[cells of the window]`."""
