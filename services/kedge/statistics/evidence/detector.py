@@ -96,6 +96,7 @@ class Evidence:
             floor=floor,
             slots=self._season.slots,
             burn_in=burn_in,
+            numbers=(self._cells.ordered & (self._cells.sizes > 3)).sum(),
         )
         self._waves = Waves(self._cells, self._null.expect(0).centre)
         self._experts = Experts(self._cells, self._waves)
@@ -156,7 +157,7 @@ class Evidence:
         self._experts.remember(counts, centre, base, kept)
         suspicion = self._sums.values.mean(axis=0) / (_SUSPICIOUS * len(self._cells))
         trust = np.maximum(1 / (1 + suspicion), _LEAST_TRUST)
-        null.learn(counts, window, slot, predictions, trust)
+        null.learn(counts, window, slot, predictions, trust, tilts)
 
     def _statistics(self, profile: Profile, slot: int) -> Iterator[Statistic]:
         by_cell = self._sums.values.mean(axis=0)

@@ -11,7 +11,8 @@ from kedge.contracts.predictions import Floats
 from kedge.statistics.evidence.cells import QUESTIONS, Cells, Mask
 from kedge.statistics.evidence.experts import EXPERTS
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
-from kedge.statistics.evidence.waves import MOODS, Tilted
+from kedge.statistics.evidence.moods import DEVIATIONS, PERSISTENCE, Moods
+from kedge.statistics.evidence.waves import Tilted
 
 VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
 """1/φ, the grid on which natural variation from window to window is learned."""
@@ -28,13 +29,11 @@ _PRIOR = np.stack(
 # Of all experts together, and of a restless stream.
 _PRIOR_EXPERTS = 1e-7
 _PRIOR_RESTLESS = 0.1
+_PRIOR_WANDERING = 1e-6
 # Columns of a release vary alike: what they share counts as much as so many of them.
 _PRIOR_CELLS = 2.0
 # So far below the best a variation is never thought to be: what changes later can be learned.
-_LEAST = -20.0
-# Models are judged even by windows that the centre should not learn from: if calm times look like a
-# change, the models are wrong.
-_LEAST_FOR_MODELS = 0.2
+_LEAST = -6.0
 # How often a slot of a season has to be seen until there are bets on it.
 _VISITS = 2
 # For weights between windows of many rows, which vary alike, and of few, which do not: any serves.
@@ -108,6 +107,7 @@ class Null:
         floor: float,
         slots: int,
         burn_in: int,
+        numbers: int = 0,
     ) -> None:
         self._burn_in = burn_in
         self.natural = floor / np.maximum(cells.sizes - 1, 1)
@@ -130,10 +130,12 @@ class Null:
             [
                 _PRIOR,
                 np.full((EXPERTS, 2), _PRIOR_EXPERTS / EXPERTS),
-                np.full((len(MOODS), 2), _PRIOR_RESTLESS / len(MOODS)),
+                np.where(PERSISTENCE > 0, _PRIOR_WANDERING, _PRIOR_RESTLESS)[:, None]
+                * np.full((1, 2), 2 / len(DEVIATIONS)),
             ]
         )
         self._prior_models = (prior / prior.sum(axis=0))[:, cells.questions]
+        self.moods = Moods(int(numbers))
         self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
         # Of each model, after the last window.
         self.posterior = self._prior_models.copy()
@@ -170,6 +172,7 @@ class Null:
             "squares": self.squares,
             "log_likelihoods": self.log_likelihoods,
             "posterior": self.posterior,
+            "moods": self.moods.expected,
         }
 
     def expect(self, slot: int) -> Expected:
@@ -219,7 +222,7 @@ class Null:
         inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
         of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
         calm = log_mean(of_variations, self._of_variations()[:, window.cells])
-        return np.concatenate([of_variations, experts, tilts.restless(calm)])
+        return np.concatenate([of_variations, experts, self.moods.log_likelihood(calm, tilts)])
 
     def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
         """Log likelihood of a window, `[cells of the window]`."""
@@ -232,6 +235,7 @@ class Null:
         slot: int,
         predictions: Floats,
         trust: Floats,
+        tilts: Tilted,
     ) -> None:
         """Take a window in.
 
@@ -248,10 +252,11 @@ class Null:
         self.squares[slot][:, cells] += weight**2 * np.array([1 / window.rows, 1 + 0 * trust])
         self.seen[slot][cells] += 1
         self.windows[cells] += 1
-        trust = np.maximum(trust, _LEAST_FOR_MODELS)
-        likelihoods = self.log_likelihoods[:, cells] + trust * predictions
+        likelihoods = self.log_likelihoods[:, cells] + predictions
         self.log_likelihoods[:, cells] = np.maximum(likelihoods - likelihoods.max(axis=0), _LEAST)
         self.posterior[...] = self._weights()
+        calm = log_mean(predictions[: len(VARIATIONS)], self._of_variations()[:, cells])
+        self.moods.learn(calm, tilts)
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

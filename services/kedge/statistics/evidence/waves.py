@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from kedge.contracts.predictions import Floats, Ints
 from kedge.statistics.evidence.cells import Cells
-from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
+from kedge.statistics.evidence.likelihood import WindowCounts
 
 SIZES = np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.45])
 """Tilts that are looked at, up and down, in standard deviations of a number's ranks."""
 
 TILTS = np.array([*SIZES, *-SIZES])
-
-MOODS = np.array([0.05, 0.1, 0.2])
-"""Standard deviations of the tilts that windows of a restless stream have by themselves."""
 
 _DEGREE = 2
 # The least that a smooth guess makes of a share.
@@ -28,27 +24,14 @@ class Tilted(NamedTuple):
     """How likely a window is if its numbers are tilted.
 
     Attributes:
-        at: where the numbers stand among the window's cells.
-        logs: log likelihoods, `[tilts, numbers that count something]`.
+        at: where those numbers that count something stand among the window's cells.
+        numbers: which of all numbers they are.
+        logs: log likelihoods, `[tilts, these numbers]`.
     """
 
     at: Ints
+    numbers: Ints
     logs: Floats
-
-    def restless(self, calm: Floats) -> Floats:
-        """Log likelihood if the tilt is new in each window, normal of each mood's deviation.
-
-        Args:
-            calm: log likelihood without a tilt, `[cells of the window]`.
-
-        Returns:
-            `[moods, cells of the window]`; without a tilt, where there are no numbers.
-        """
-        logs = np.concatenate([calm[None, self.at], self.logs])
-        restless = np.repeat(calm[None], len(MOODS), axis=0)
-        for mood, weights in enumerate(_OF_MOODS):
-            restless[mood, self.at] = log_mean(logs, weights[:, None])
-        return restless
 
 
 class Waves:
@@ -93,22 +76,10 @@ class Waves:
         moved /= moved.sum(axis=-1, keepdims=True)
         mine = self.cells[numbers.cells]
         return Tilted(
-            np.searchsorted(window.cells, mine), numbers.log_likelihood(c[mine], moved)
+            np.searchsorted(window.cells, mine),
+            numbers.cells,
+            numbers.log_likelihood(c[mine], moved),
         )
-
-
-def _weights_of_moods() -> Floats:
-    """Of no tilt and of each: how much of the normal distribution is nearest to it."""
-    tilts = np.array([0.0, *TILTS])
-    order = np.argsort(tilts)
-    edges = (tilts[order][1:] + tilts[order][:-1]) / 2
-    below = np.column_stack([0 * MOODS, ndtr(edges / MOODS[:, None]), 1 + 0 * MOODS])
-    weights = np.empty((len(MOODS), len(tilts)))
-    weights[:, order] = np.diff(below)
-    return weights
-
-
-_OF_MOODS = _weights_of_moods()
 
 
 def _polynomials(shares: Floats) -> Floats:
