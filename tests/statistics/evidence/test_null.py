@@ -31,18 +31,16 @@ def test_whatever_was_seen_an_e_value_is_one_in_the_mean_of_the_null(rows, seen)
     null, experts = evidence._null, evidence._experts
     expected = null.expect(0)
     guesses = experts.guess(expected.centre, expected.centre)
-    spread = expected.variation + null.natural
+    natural = expected.variation + null.natural
     cell = 4  # the values of the first column; before them come the four of missing
     total_of_null, total_of_experts, mean = 0.0, 0.0, 0.0
     for counts, ways in _every_window():
         cells = np.zeros((len(evidence._cells), evidence._cells.bins))
         cells[cell, :BINS] = counts
         window = WindowCounts(cells)
-        guessed = window.log_likelihood(
-            1 / (guesses.uncertainty + spread)[..., [cell]], guesses.centres
-        )
-        predictions = null.predict(window, expected, guessed)
-        of_null = np.exp(null.mixture(predictions, window)[0])
+        tilts = evidence._waves.tilted(cells, window, expected.centre, 1 / natural)
+        guessed = guesses.log_likelihood(window, natural, tilts)
+        of_null = np.exp(null.predict(window, expected, guessed, tilts).mixture[0])
         of_experts = np.exp(guessed[..., 0])
         total_of_null += ways * of_null
         total_of_experts += ways * of_experts

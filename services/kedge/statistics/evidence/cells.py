@@ -12,6 +12,9 @@ Mask = NDArray[np.bool_]
 
 QUESTIONS = ("missing", "values")
 
+# Bins of a number in which a parabola can be told from all else.
+_FEWEST = 4
+
 
 class Cells:
     """Where the counts of a profile stand in `[cells, bins]`, padded with zeros.
@@ -23,9 +26,9 @@ class Cells:
     Attributes:
         columns: for each cell, the index of its column.
         questions: for each cell, the index of its question.
-        ordered: which cells count numbers, so that bins side by side are alike.
         sizes: for each cell, its bins.
         bins: the most that a cell has.
+        numbers: the cells whose bins have an order, and are enough to move along it.
     """
 
     def __init__(self, reference: Reference) -> None:
@@ -38,16 +41,25 @@ class Cells:
         of_missing = len(reference.columns)
         self.columns = np.array([*range(of_missing), *self._values], np.int64)
         self.questions = np.repeat([0, 1], [of_missing, len(self._values)])
-        self.ordered = np.array(
-            [False] * of_missing
-            + [reference.columns[index].spec.type == "numeric" for index in self._values]
-        )
         lengths = [
             len(reference.columns[index].bins) + (index in self._unseen) for index in self._values
         ]
         self.sizes = np.array([1 + len(Missing)] * of_missing + lengths, np.int64)
         self.bins = int(self.sizes.max(initial=1))
-        # Where the concatenated counts of all columns go in the flat array of cells.
+        self.numbers = np.array(
+            [
+                of_missing + row
+                for row, index in enumerate(self._values)
+                if reference.columns[index].spec.type == "numeric"
+                and len(reference.columns[index].bins) >= _FEWEST
+            ],
+            np.int64,
+        )
+        widths = [len(column.bins) for column in reference.columns]
+        # Where each column begins in the concatenated counts of all, which of these are values, and
+        # where those go in the flat array of cells.
+        self._first = np.cumsum([0, *widths[:-1]])
+        self._of_values = np.flatnonzero(np.repeat(np.array(widths) > 1, widths))
         row_of = {index: of_missing + row for row, index in enumerate(self._values)}
         self._flat = np.concatenate(
             [np.empty(0, np.int64)]
@@ -91,11 +103,12 @@ class Cells:
 
     def _arranged(self, counts: tuple[Ints, ...] | list[Ints], missing: Ints) -> Floats:
         cells = np.zeros((len(self), self.bins))
-        usable = np.array([column.sum() for column in counts])
+        every = np.concatenate([np.empty(0, np.int64), *counts])
+        usable = np.add.reduceat(every, self._first) if len(counts) else every
         cells[: len(usable), 0] = usable
         cells[: len(usable), 1 : 1 + len(Missing)] = missing
         flat = cells.reshape(-1)
         if self._values:
-            flat[self._flat] = np.concatenate([counts[index] for index in self._values])
+            flat[self._flat] = every[self._of_values]
             flat[self._flat_unseen] = missing[self._unseen, Missing.UNSEEN]
         return cells

@@ -96,7 +96,6 @@ class Evidence:
             floor=floor,
             slots=self._season.slots,
             burn_in=burn_in,
-            numbers=(self._cells.ordered & (self._cells.sizes > 3)).sum(),
         )
         self._waves = Waves(self._cells, self._null.expect(0).centre)
         self._experts = Experts(self._cells, self._waves)
@@ -144,7 +143,7 @@ class Evidence:
         tilts = self._waves.tilted(counts, window, centre, 1 / (expected.known + natural))
         guessed = guesses.log_likelihood(window, natural, tilts)
         predictions = null.predict(window, expected, guessed, tilts)
-        log_e = guessed - null.mixture(predictions, window)
+        log_e = guessed - predictions.mixture
         differs = guesses.differ(centre, expected.known, self._floor)
         ready = null.ready(slot)
         bets = (ready & differs)[..., cells]
@@ -157,7 +156,7 @@ class Evidence:
         self._experts.remember(counts, centre, base, kept)
         suspicion = self._sums.values.mean(axis=0) / (_SUSPICIOUS * len(self._cells))
         trust = np.maximum(1 / (1 + suspicion), _LEAST_TRUST)
-        null.learn(counts, window, slot, predictions, trust, tilts)
+        null.learn(counts, window, slot, predictions, trust)
 
     def _statistics(self, profile: Profile, slot: int) -> Iterator[Statistic]:
         by_cell = self._sums.values.mean(axis=0)

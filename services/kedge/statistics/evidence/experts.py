@@ -11,7 +11,7 @@ from kedge.statistics.evidence.cells import Cells, Mask
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 from kedge.statistics.evidence.waves import SIZES, Tilted, Waves
 
-MEMORIES = np.array([0.8, 0.97, np.nan])
+MEMORIES = np.array([0.85, np.nan])
 """What an expert keeps of its memory from window to window; NaN: as much as its evidence says."""
 
 WEIGHTS = np.array([20.0, 100.0])

@@ -23,10 +23,12 @@ class WindowCounts:
         owner, self._bin = np.nonzero(counts)
         self._owner = owner
         self._counts = counts[owner, self._bin]
-        self.cells, self._first, self._position = np.unique(
-            owner, return_index=True, return_inverse=True
+        self._first = np.flatnonzero(np.diff(owner, prepend=-1))
+        self.cells = owner[self._first]
+        self._position = np.repeat(
+            np.arange(len(self.cells)), np.diff(self._first, append=len(owner))
         )
-        self.rows = counts[self.cells].sum(axis=1)
+        self.rows = np.add.reduceat(self._counts, self._first)
 
     def log_likelihood(self, concentration: Floats, centre: Floats) -> Floats:
         """Log probability of the counts, less the multinomial coefficient, which ratios lose.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from kedge.contracts.predictions import Floats
-from kedge.statistics.evidence.likelihood import log_mean
-from kedge.statistics.evidence.waves import TILTS, Tilted
+from kedge.contracts.predictions import Floats, Ints
+from kedge.statistics.evidence.waves import TILTS
 
 DEVIATIONS = np.array([0.05, 0.1, 0.2, 0.05, 0.1, 0.1])
 """Standard deviations of the tilt, by mood, in those of a number's ranks."""
@@ -36,30 +35,22 @@ class Moods:
     def __init__(self, numbers: int) -> None:
         self.expected = np.repeat(_STATIONARY[..., None], numbers, axis=2)
 
-    def log_likelihood(self, calm: Floats, tilts: Tilted) -> Floats:
-        """How likely a window is for each mood; as if calm, where there are no numbers.
+    def log_likelihood(self, numbers: Ints, states: Floats) -> Floats:
+        """How likely a window is for each mood, `[moods, these numbers]`.
 
         Args:
-            calm: log likelihood without a tilt, `[cells of the window]`.
-            tilts: with each.
-
-        Returns:
-            `[moods, cells of the window]`.
+            numbers: that it counts something of.
+            states: log likelihood in each state, `[states, these numbers]`.
         """
-        logs = np.concatenate([calm[None, tilts.at], tilts.logs])
-        found = np.repeat(calm[None], len(DEVIATIONS), axis=0)
-        found[:, tilts.at] = log_mean(logs[:, None], self._of(tilts).swapaxes(0, 1))
-        return found
+        highest = states.max(axis=0)
+        likely = np.einsum("msn,sn->mn", self.expected[..., numbers], np.exp(states - highest))
+        return np.asarray(highest + np.log(likely))
 
-    def learn(self, calm: Floats, tilts: Tilted) -> None:
+    def learn(self, numbers: Ints, states: Floats) -> None:
         """Take a window in; arguments as of `log_likelihood`."""
-        logs = np.concatenate([calm[None, tilts.at], tilts.logs])
-        likely = self._of(tilts) * np.exp(logs - logs.max(axis=0))
+        likely = self.expected[..., numbers] * np.exp(states - states.max(axis=0))
         likely /= likely.sum(axis=1, keepdims=True)
-        self.expected[..., tilts.numbers] = np.einsum("msn,mst->mtn", likely, _TRANSITIONS)
-
-    def _of(self, tilts: Tilted) -> Floats:
-        return self.expected[..., tilts.numbers]
+        self.expected[..., numbers] = np.matmul(_TRANSITIONS.swapaxes(1, 2), likely)
 
 
 def _shares(means: Floats, deviations: Floats) -> Floats:

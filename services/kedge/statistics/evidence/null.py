@@ -7,33 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kedge.contracts.predictions import Floats
-from kedge.statistics.evidence.cells import QUESTIONS, Cells, Mask
-from kedge.statistics.evidence.experts import EXPERTS
+from kedge.contracts.predictions import Floats, Ints
+from kedge.statistics.evidence.cells import Cells, Mask
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
-from kedge.statistics.evidence.moods import DEVIATIONS, PERSISTENCE, Moods
+from kedge.statistics.evidence.models import VARIATIONS, Models
+from kedge.statistics.evidence.moods import PERSISTENCE, Moods
 from kedge.statistics.evidence.waves import Tilted
 
-VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
-"""1/φ, the grid on which natural variation from window to window is learned."""
-
-# Prior probabilities of each variation, by question. Where nothing was ever missing, windows do not
-# tell how much that varies: the prior has to say that much does not go missing by itself.
-_PRIOR = np.stack(
-    [
-        0.75 * 0.25 ** np.arange(len(VARIATIONS)),
-        [0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036],
-    ],
-    axis=1,
-)
-# Of all experts together, and of a restless stream.
-_PRIOR_EXPERTS = 1e-7
-_PRIOR_RESTLESS = 0.1
-_PRIOR_WANDERING = 1e-6
-# Columns of a release vary alike: what they share counts as much as so many of them.
-_PRIOR_CELLS = 2.0
-# So far below the best a variation is never thought to be: what changes later can be learned.
-_LEAST = -6.0
 # How often a slot of a season has to be seen until there are bets on it.
 _VISITS = 2
 # For weights between windows of many rows, which vary alike, and of few, which do not: any serves.
@@ -69,6 +49,22 @@ class Expected(NamedTuple):
         return np.asarray(VARIATIONS @ self.weights)
 
 
+class Predictions(NamedTuple):
+    """How likely a window is, in logarithms.
+
+    Attributes:
+        mixture: for all models together, `[cells of the window]`.
+        models: for each, `[models, cells of the window]`.
+        states: of its numbers, without a tilt and with each, `[states, numbers]`.
+        numbers: which of all numbers these are.
+    """
+
+    mixture: Floats
+    models: Floats
+    states: Floats
+    numbers: Ints
+
+
 class Null:
     """A Bayesian model of windows without a change; its predictions are what experts bet against.
 
@@ -85,11 +81,10 @@ class Null:
 
     Nature is not always so kind. So the experts' guesses are models of the null too: in a stream
     that wanders, one that follows it is right in calm times as well, and what it says is no
-    evidence. A last model is restless: in some windows numbers move up or down by themselves, as
-    those experts expect that have no memory.
+    evidence. And in some streams numbers tilt by themselves (see `moods`).
 
     A prediction is the mixture of the models, each weighed by how well it has predicted the windows
-    so far. What the cells of a question have in common is the prior of each (empirical Bayes).
+    so far (see `models`).
 
     Args:
         cells: the layout.
@@ -107,7 +102,6 @@ class Null:
         floor: float,
         slots: int,
         burn_in: int,
-        numbers: int = 0,
     ) -> None:
         self._burn_in = burn_in
         self.natural = floor / np.maximum(cells.sizes - 1, 1)
@@ -125,20 +119,8 @@ class Null:
         self.weighed = np.zeros((*shape, cells.bins))
         # Sums of w²/n and of w², where a window of n rows has the weight w in `weighed`.
         self.squares = np.zeros((slots, 2, len(cells)))
-        self._questions = cells.questions
-        prior = np.vstack(
-            [
-                _PRIOR,
-                np.full((EXPERTS, 2), _PRIOR_EXPERTS / EXPERTS),
-                np.where(PERSISTENCE > 0, _PRIOR_WANDERING, _PRIOR_RESTLESS)[:, None]
-                * np.full((1, 2), 2 / len(DEVIATIONS)),
-            ]
-        )
-        self._prior_models = (prior / prior.sum(axis=0))[:, cells.questions]
-        self.moods = Moods(int(numbers))
-        self.log_likelihoods = np.zeros((len(self._prior_models), len(cells)))
-        # Of each model, after the last window.
-        self.posterior = self._prior_models.copy()
+        self.models = Models(cells.questions)
+        self.moods = Moods(len(cells.numbers))
 
     @property
     def slots(self) -> int:
@@ -157,9 +139,8 @@ class Null:
             earlier: the other null.
             pairs: cells of this one, and which cells of the other they are.
         """
+        self.models.take_over(earlier.models, pairs)
         for mine, theirs in pairs:
-            self.log_likelihoods[:, mine] = earlier.log_likelihoods[:, theirs]
-            self.posterior[:, mine] = earlier.posterior[:, theirs]
             if not self.unknown[mine]:
                 self.windows[mine] = earlier.windows[theirs]
 
@@ -170,8 +151,8 @@ class Null:
             "windows": self.windows,
             "weighed": self.weighed,
             "squares": self.squares,
-            "log_likelihoods": self.log_likelihoods,
-            "posterior": self.posterior,
+            "log_likelihoods": self.models.log_likelihoods,
+            "weights": self.models.weights,
             "moods": self.moods.expected,
         }
 
@@ -190,52 +171,36 @@ class Null:
         worth = _ratio(total**2, squares[0] + VARIATIONS[:, None] * squares[1])
         known = self._trusted + worth
         centres = self._prior * self._trusted[:, None] + shares * worth[..., None]
-        return Expected(centres / known[..., None], 1 / known, self._of_variations())
-
-    def _of_variations(self) -> Floats:
-        weights = self._weights()[: len(VARIATIONS)]
-        return np.asarray(weights / weights.sum(axis=0))
-
-    def _weights(self) -> Floats:
-        weights = self._priors() * np.exp(self.log_likelihoods)
-        return np.asarray(weights / weights.sum(axis=0))
-
-    def _priors(self) -> Floats:
-        """What the other cells of its question say of a cell's models, `[models, cells]`."""
-        others = _PRIOR_CELLS * self._prior_models - self.posterior
-        for question in range(len(QUESTIONS)):
-            mine = self._questions == question
-            others[:, mine] += self.posterior[:, mine].sum(axis=1, keepdims=True)
-        return np.asarray(others / others.sum(axis=0))
+        return Expected(centres / known[..., None], 1 / known, self.models.of_variations)
 
     def predict(
         self, window: WindowCounts, expected: Expected, experts: Floats, tilts: Tilted
-    ) -> Floats:
-        """Log likelihood of a window for each model, `[models, cells of the window]`.
+    ) -> Predictions:
+        """How likely a window is.
 
         Args:
             window: its counts.
             expected: what was expected of it.
             experts: its log likelihood for each expert, `[experts, cells of the window]`.
-            tilts: how likely it is with each tilt.
+            tilts: that of its numbers with each tilt.
         """
         inverse = VARIATIONS[:, None] + expected.uncertainty + self.natural
         of_variations = window.log_likelihood(1 / inverse[:, window.cells], expected.centres)
-        calm = log_mean(of_variations, self._of_variations()[:, window.cells])
-        return np.concatenate([of_variations, experts, self.moods.log_likelihood(calm, tilts)])
-
-    def mixture(self, predictions: Floats, window: WindowCounts) -> Floats:
-        """Log likelihood of a window, `[cells of the window]`."""
-        return log_mean(predictions, self._weights()[:, window.cells])
+        calm = log_mean(of_variations, expected.weights[:, window.cells])
+        states = np.concatenate([calm[None, tilts.at], tilts.logs])
+        moods = np.repeat(calm[None], len(PERSISTENCE), axis=0)
+        moods[:, tilts.at] = self.moods.log_likelihood(tilts.numbers, states)
+        models = np.concatenate([of_variations, experts, moods])
+        mixture = log_mean(models, self.models.weights[:, window.cells])
+        return Predictions(mixture, models, states, tilts.numbers)
 
     def learn(
         self,
         counts: Floats,
         window: WindowCounts,
         slot: int,
-        predictions: Floats,
+        predictions: Predictions,
         trust: Floats,
-        tilts: Tilted,
     ) -> None:
         """Take a window in.
 
@@ -244,7 +209,7 @@ class Null:
             window: the same.
             slot: which one it is of.
             predictions: what `predict` gave for it.
-            trust: how much it counts, `[cells]`, from 0 to 1.
+            trust: how much it counts for the centre, `[cells]`, from 0 to 1.
         """
         cells, trust = window.cells, trust[window.cells]
         weight = trust * window.rows / (1 + _TYPICAL * window.rows)
@@ -252,11 +217,9 @@ class Null:
         self.squares[slot][:, cells] += weight**2 * np.array([1 / window.rows, 1 + 0 * trust])
         self.seen[slot][cells] += 1
         self.windows[cells] += 1
-        likelihoods = self.log_likelihoods[:, cells] + predictions
-        self.log_likelihoods[:, cells] = np.maximum(likelihoods - likelihoods.max(axis=0), _LEAST)
-        self.posterior[...] = self._weights()
-        calm = log_mean(predictions[: len(VARIATIONS)], self._of_variations()[:, cells])
-        self.moods.learn(calm, tilts)
+        # Models learn in full: if calm times look like a change, the models are wrong.
+        self.models.learn(cells, predictions.models)
+        self.moods.learn(predictions.numbers, predictions.states)
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

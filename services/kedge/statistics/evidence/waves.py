@@ -50,7 +50,7 @@ class Waves:
     """
 
     def __init__(self, cells: Cells, typical: Floats) -> None:
-        self.cells: Ints = np.flatnonzero(cells.ordered & (cells.sizes > _DEGREE + 1))
+        self.cells = cells.numbers
         self._waves = _polynomials(typical[self.cells])
         self.directions = _DEGREE / (cells.sizes[self.cells] - 1)
         self._ratios = np.exp(TILTS[:, None, None] * self._waves[:, 0])
