@@ -46,9 +46,15 @@ publications = st.lists(
 )
 
 
-@given(publications)
-@settings(max_examples=25)
-def test_a_restart_anywhere_gives_the_same_statistics(publications):
+@given(publications, st.sampled_from([1, 2, 3, module.SNAPSHOT_EVERY]))
+@settings(max_examples=40)
+def test_a_restart_anywhere_gives_the_same_statistics(publications, every):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SNAPSHOT_EVERY", every)
+        _check_restarts(publications)
+
+
+def _check_restarts(publications):
     def told(restarting):
         folds, table, revisions = _folds(), {}, {}
         for release, minute, longer, killed in publications:
@@ -68,6 +74,20 @@ def test_the_values_are_those_of_a_fold_over_the_base_windows():
     for minute in range(6):
         profile = counts_of(np.random.default_rng([0, minute, 1]), 200)
         assert _asked(folds, 1, minute) == alone.observe(profile, minute * MINUTE)
+
+
+def test_between_snapshots_only_windows_are_kept():
+    folds, written = _folds(), []
+    for minute in range(2 * module.SNAPSHOT_EVERY + 1):
+        _asked(folds, 1, minute)
+        written.append(dict(folds.changes()))
+    sizes = [
+        sum(len(value or b"") for name, value in each.items() if b"evidence_of" not in name)
+        for each in written
+    ]
+    snapshots = [b'["evidence","flights","production",1]' in each for each in written]
+    assert np.flatnonzero(snapshots).tolist() == [0, module.SNAPSHOT_EVERY, len(written) - 1]
+    assert max(sizes[1 : module.SNAPSHOT_EVERY]) < sizes[module.SNAPSHOT_EVERY] / 20
 
 
 def test_a_revision_says_what_was_said_first_and_changes_nothing():
@@ -101,7 +121,7 @@ def test_what_is_not_needed_any_more_is_forgotten(monkeypatch):
     for minute in range(10):
         _asked(folds, 1, minute)
         _kept(table, folds)
-    assert len(table) == 1 + 4
+    assert len(table) == 1 + 9 + 4
     (gone,) = _asked(folds, 1, 0, revision=1)
     assert (gone.value, gone.note) == (None, "no longer kept")
     for release in (2, 3):

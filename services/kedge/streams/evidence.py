@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from kedge.contracts import Record
 from kedge.profile import Reference
 from kedge.statistics import Evidence, Season, Statistic
 from kedge.streams.window import Stream, Window, WindowKey, as_bytes
+
+SNAPSHOT_EVERY = 16
+"""Windows of a release from one snapshot of its evidence to the next; between them the windows
+themselves are kept, which are much smaller, and a restart folds them again."""
 
 RELEASES = 16
 """Releases of a stream that are remembered; of more, the longest without a window is forgotten."""
@@ -35,10 +39,21 @@ class _Release(NamedTuple):
 
 @dataclass(slots=True)
 class _Fold:
-    """The evidence of a release; as it was kept, until it is needed again."""
+    """The evidence of a release.
+
+    Attributes:
+        last: start of its latest window, microseconds.
+        evidence: as it was kept, until it is needed again.
+        windows: how many were folded.
+        snapshot: how many of them are in what was kept last.
+        unwritten: windows since the last call of `changes`, by number.
+    """
 
     last: int
     evidence: Evidence | Record
+    windows: int = 0
+    snapshot: int = -SNAPSHOT_EVERY
+    unwritten: dict[int, Record] = field(default_factory=dict)
 
 
 class EvidenceFolds:
@@ -67,6 +82,8 @@ class EvidenceFolds:
         self._base_window, self._keep = base_window, keep
         self._season_of, self._options = season_of, options
         self._folds: dict[_Release, _Fold] = {}
+        # Windows after the snapshot of a release, by number modulo `SNAPSHOT_EVERY`, as restored.
+        self._since: dict[_Release, dict[int, Record]] = {}
         self._values: dict[_Release, dict[int, list[Statistic]]] = {}
         self._touched: set[_Release] = set()
         self._touched_values: set[tuple[_Release, int]] = set()
@@ -95,8 +112,11 @@ class EvidenceFolds:
         fold = self._folds.get(release)
         if fold is None:
             fold = self._begun(release, key.start, reference_of)
-        statistics = self._resumed(release, fold, reference_of).observe(window.profile, key.start)
+        evidence = self._resumed(release, fold, reference_of)
+        statistics = evidence.observe(window.profile, key.start)
         fold.last = max(fold.last, key.start)
+        fold.windows += 1
+        fold.unwritten[fold.windows] = evidence.window(window.profile, key.start)
         values[key.start] = statistics
         self._touched.add(release)
         self._touched_values.add((release, key.start))
@@ -124,7 +144,7 @@ class EvidenceFolds:
         self, release: _Release, start: int, reference_of: Callable[[int], Reference]
     ) -> _Fold:
         others = [other for other in self._folds if other.stream == release.stream]
-        last = max(others, key=lambda each: (self._folds[each].last, each.number), default=None)
+        last = max(others, key=lambda each: (self._last(each), each.number), default=None)
         evidence = Evidence(
             reference_of(release.number),
             earlier=last and self._resumed(last, self._folds[last], reference_of),
@@ -141,20 +161,26 @@ class EvidenceFolds:
         if not isinstance(fold.evidence, Evidence):
             state, reference = fold.evidence, reference_of(release.number)
             options = {"season": self._season_of(*release.stream), **self._options}
+            since = {each["number"]: each for each in self._since.pop(release, {}).values()}
             try:
                 fold.evidence = Evidence.from_json(state, reference, **options)
+                for number in sorted(number for number in since if number > fold.snapshot):
+                    fold.evidence.follow(since[number])
             except ValueError:
                 # Settings or policy have changed what the null is: nothing that was learned fits.
                 fold.evidence = Evidence(reference, **options)
+                fold.snapshot = fold.windows - SNAPSHOT_EVERY
+            fold.windows = max([fold.windows, *since])
         return fold.evidence
 
     def _forget(self, newest: _Release) -> None:
         mine = [release for release in self._folds if release.stream == newest.stream]
-        by_age = sorted(mine, key=lambda each: (self._folds[each].last, each.number))
+        by_age = sorted(mine, key=lambda each: (self._last(each), each.number))
         for release in by_age[:-RELEASES]:
             if release == newest:
                 continue
             del self._folds[release]
+            self._since.pop(release, None)
             self._touched.add(release)
             for start in self._values.pop(release, {}):
                 self._touched_values.add((release, start))
@@ -162,18 +188,33 @@ class EvidenceFolds:
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
         for release in sorted(self._touched):
-            fold = self._folds.get(release)
-            state = None
-            if fold is not None:
-                assert isinstance(fold.evidence, Evidence)
-                state = as_bytes({"last": fold.last, **fold.evidence.to_json()})
-            yield as_bytes(["evidence", *release]), state
+            yield from self._changes_of(release)
         for release, start in sorted(self._touched_values):
             values = self._values.get(release, {}).get(start)
-            kept = None if values is None else as_bytes([each.to_record() for each in values])
+            kept = None if values is None else as_bytes([_known(each) for each in values])
             yield as_bytes(["evidence_of", *release, start]), kept
         self._touched.clear()
         self._touched_values.clear()
+
+    def _changes_of(self, release: _Release) -> Iterator[tuple[bytes, bytes | None]]:
+        name = as_bytes(["evidence", *release])
+        fold = self._folds.get(release)
+        if fold is None:
+            yield name, None
+            for place in range(SNAPSHOT_EVERY):
+                yield as_bytes(["evidence_since", *release, place]), None
+            return
+        assert isinstance(fold.evidence, Evidence)
+        if fold.windows - fold.snapshot >= SNAPSHOT_EVERY:
+            fold.snapshot = fold.windows
+            kept = {"last": fold.last, "folded": fold.windows, **fold.evidence.to_json()}
+            yield name, as_bytes(kept)
+        else:
+            # A window's place is that of one which the snapshot has.
+            for number, window in fold.unwritten.items():
+                place = as_bytes(["evidence_since", *release, number % SNAPSHOT_EVERY])
+                yield place, as_bytes({"number": number, **window})
+        fold.unwritten.clear()
 
     def restore(self, name: bytes, value: bytes | None) -> bool:
         """Take over what `changes` once gave; False when it is not the state of evidence."""
@@ -184,13 +225,29 @@ class EvidenceFolds:
                 if known is None:
                     self._folds.pop(release, None)
                 else:
-                    self._folds[release] = _Fold(known.pop("last"), known)
+                    last, windows = known.pop("last"), known.pop("folded")
+                    self._folds[release] = _Fold(last, known, windows, windows)
+            case ["evidence_since", model, environment, number, place]:
+                since = self._since.setdefault(_Release(model, environment, number), {})
+                if known is None:
+                    since.pop(place, None)
+                else:
+                    since[place] = known
             case ["evidence_of", model, environment, number, start]:
                 values = self._values.setdefault(_Release(model, environment, number), {})
                 if known is None:
                     values.pop(start, None)
                 else:
-                    values[start] = [Statistic(**each) for each in known]
+                    values[start] = [Statistic(**{"value": None, **each}) for each in known]
             case _:
                 return False
         return True
+
+    def _last(self, release: _Release) -> int:
+        """When its latest window started, of those too that are not folded again yet."""
+        since = self._since.get(release, {}).values()
+        return max(self._folds[release].last, *(each["start"] for each in since), 0)
+
+
+def _known(statistic: Statistic) -> Record:
+    return {name: value for name, value in statistic.to_record().items() if value is not None}

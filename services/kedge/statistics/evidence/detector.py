@@ -126,15 +126,14 @@ class Evidence:
             profile: of the window, on the bins of the reference.
             start: of the window, microseconds since 1970 UTC; not before the last one's.
         """
-        counts = self._cells.of_profile(profile)
-        window = WindowCounts(counts)
-        slot = self._season.slot(start)
-        if len(window.cells):
-            self._fold(counts, window, slot, start / 1e6)
-        return list(self._statistics(profile, slot))
+        self._fold(self._cells.of_profile(profile), start)
+        return list(self._statistics(profile, self._season.slot(start)))
 
-    def _fold(self, counts: Floats, window: WindowCounts, slot: int, start: float) -> None:
+    def _fold(self, counts: Floats, start: int) -> None:
+        window, slot = WindowCounts(counts), self._season.slot(start)
         null, cells = self._null, window.cells
+        if not len(cells):
+            return
         expected = null.expect(slot)
         centre = expected.centre
         base = centre if null.slots == 1 else null.over_slots()
@@ -148,7 +147,7 @@ class Evidence:
         ready = null.ready(slot)
         bets = (ready & differs)[..., cells]
         log_new = np.where(ready[cells], log_mean(log_e[-FIXED:], np.array(1 / FIXED)), -np.inf)
-        older = self._sums.add(log_e, log_new, bets, cells, start)
+        older = self._sums.add(log_e, log_new, bets, cells, start / 1e6)
 
         of_memory = older[:-FIXED].reshape(len(MEMORIES), -1, len(cells)).max(axis=1)
         kept = np.ones(self._experts.remembered.shape[:2])
@@ -202,6 +201,20 @@ class Evidence:
             "onset_mean": self._sums.mean,
             "onset_variance": self._sums.variance,
         }
+
+    def window(self, profile: Profile, start: int) -> Record:
+        """All that `observe` learns of a window; smaller than the state by far."""
+        return {"start": start, **packed({"counts": self._cells.of_profile(profile)}, "<i8")}
+
+    def follow(self, window: Record) -> None:
+        """Go on, bit for bit, as `observe` did with the window.
+
+        Raises:
+            ValueError: it is of another reference.
+        """
+        counts = np.zeros((len(self._cells), self._cells.bins))
+        unpack(window, {"counts": counts}, "<i8")
+        self._fold(counts, window["start"])
 
     def to_json(self) -> Record:
         """The state, of a size that does not grow with the windows seen."""
