@@ -11,15 +11,15 @@ from kedge.statistics.evidence.cells import QUESTIONS
 from kedge.statistics.evidence.experts import EXPERTS
 from kedge.statistics.evidence.moods import PERSISTENCE
 
-VARIATIONS = np.array([0.0, *(1 / np.array([3200, 1600, 800, 400, 200, 100, 50, 25]))])
+VARIATIONS = np.array([0.0, *(1 / np.array([3200, 800, 200, 50]))])
 """1/φ, the grid on which natural variation from window to window is learned."""
 
 # Prior probabilities of each variation, by question. Where nothing was ever missing, windows do not
 # tell how much that varies: the prior has to say that much does not go missing by itself.
 _PRIOR = np.stack(
     [
-        0.75 * 0.25 ** np.arange(len(VARIATIONS)),
-        [0.45, *[0.09] * 3, *[0.045] * 2, *[0.027] * 2, 0.036],
+        0.94 * 0.06 ** np.arange(len(VARIATIONS)),
+        [0.45, 0.2, 0.15, 0.1, 0.1],
     ],
     axis=1,
 )

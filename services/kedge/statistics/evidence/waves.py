@@ -10,7 +10,7 @@ from kedge.contracts.predictions import Floats, Ints
 from kedge.statistics.evidence.cells import Cells
 from kedge.statistics.evidence.likelihood import WindowCounts
 
-SIZES = np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.45])
+SIZES = np.array([0.06, 0.12, 0.22, 0.4])
 """Tilts that are looked at, up and down, in standard deviations of a number's ranks."""
 
 TILTS = np.array([*SIZES, *-SIZES])
