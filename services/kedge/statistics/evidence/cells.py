@@ -14,6 +14,8 @@ QUESTIONS = ("missing", "values")
 
 # Bins of a number in which a parabola can be told from all else.
 _FEWEST = 4
+# Of the row that is thought to have been seen before all others, how much had no value.
+_GOES_MISSING = 0.02
 
 
 class Cells:
@@ -88,6 +90,19 @@ class Cells:
     def mask(self) -> Mask:
         """`[cells, bins]`, false where there is only padding."""
         return np.arange(self.bins) < self.sizes[:, None]
+
+    def without_data(self) -> Floats:
+        """The null's counts before any are seen, `[cells, bins]`: a row, so that all is possible.
+
+        Values: spread evenly (Perks). Missing: a column that never lacked one of N values will
+        probably never; that one will of the next n has a probability of about 0.02 n/N.
+        """
+        row = self.mask / self.sizes[:, None]
+        row[self.questions == 0, : 1 + len(Missing)] = [
+            1 - _GOES_MISSING,
+            *[_GOES_MISSING / len(Missing)] * len(Missing),
+        ]
+        return np.asarray(row)
 
     def of_reference(self, reference: Reference) -> Floats:
         """The reference's counts, `[cells, bins]`."""

@@ -106,8 +106,7 @@ class Null:
         self._burn_in = burn_in
         self.natural = floor / np.maximum(cells.sizes - 1, 1)
         self.unknown = reference.sum(axis=1) == 0
-        # One row more, spread evenly (Perks): no bin is thought impossible.
-        prior = reference + cells.mask / cells.sizes[:, None]
+        prior = reference + cells.without_data()
         total = prior.sum(axis=1)
         # A slot is not what the reference is of: that only says which bins are rare.
         trusted = np.minimum(total, 1 / self.natural if slots == 1 else 1.0)
