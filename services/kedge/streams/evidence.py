@@ -210,10 +210,10 @@ class EvidenceFolds:
             kept = {"last": fold.last, "folded": fold.windows, **fold.evidence.to_json()}
             yield name, as_bytes(kept)
         else:
-            # A window's place is that of one which the snapshot has.
+            # In the place of a window that the snapshot has.
             for number, window in fold.unwritten.items():
-                place = as_bytes(["evidence_since", *release, number % SNAPSHOT_EVERY])
-                yield place, as_bytes({"number": number, **window})
+                where = as_bytes(["evidence_since", *release, number % SNAPSHOT_EVERY])
+                yield where, as_bytes({"number": number, **window})
         fold.unwritten.clear()
 
     def restore(self, name: bytes, value: bytes | None) -> bool:
@@ -245,8 +245,8 @@ class EvidenceFolds:
 
     def _last(self, release: _Release) -> int:
         """When its latest window started, of those too that are not folded again yet."""
-        since = self._since.get(release, {}).values()
-        return max(self._folds[release].last, *(each["start"] for each in since), 0)
+        since: list[int] = [each["start"] for each in self._since.get(release, {}).values()]
+        return max([self._folds[release].last, *since])
 
 
 def _known(statistic: Statistic) -> Record:

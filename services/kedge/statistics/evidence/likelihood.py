@@ -50,7 +50,7 @@ class WindowCounts:
 
 
 def log_rising(start: Floats, steps: Floats) -> Floats:
-    """log Γ(start + steps) - log Γ(start), to 10⁻⁸; three times as fast as two `gammaln`.
+    """Log Γ(start + steps) - log Γ(start), to 10⁻⁸; three times as fast as two `gammaln`.
 
     Γ(z + 4) = z(z + 1)(z + 2)(z + 3) Γ(z), and Stirling's series at z + 4 (Digital Library of
     Mathematical Functions, 5.5.1 and 5.11.1).
@@ -72,7 +72,7 @@ def log_rising(start: Floats, steps: Floats) -> Floats:
 
 
 def _stirling(z: Floats) -> Floats:
-    """log Γ(z) + z - log √2π for z ≥ 4, whose place is used."""
+    """Log Γ(z) + z - log √2π for z ≥ 4, whose place is used."""
     inverse = 1 / z
     square = inverse * inverse
     series = square * (-1 / 1680)

@@ -51,15 +51,9 @@ class Models:
     """
 
     def __init__(self, questions: Ints) -> None:
-        prior = np.vstack(
-            [
-                _PRIOR,
-                np.full((EXPERTS, 2), _PRIOR_EXPERTS / EXPERTS),
-                np.repeat(np.where(PERSISTENCE, _PRIOR_WANDERING, _PRIOR_RESTLESS), 2).reshape(
-                    -1, 2
-                ),
-            ]
-        )
+        moods = np.where(PERSISTENCE > 0, _PRIOR_WANDERING, _PRIOR_RESTLESS)
+        others = np.array([*[_PRIOR_EXPERTS / EXPERTS] * EXPERTS, *moods])
+        prior = np.vstack([_PRIOR, np.column_stack([others] * len(QUESTIONS))])
         self._prior = (prior / prior.sum(axis=0))[:, questions]
         self._questions = questions
         self._of_question = (questions[:, None] == np.arange(len(QUESTIONS))).astype(float)

@@ -14,6 +14,8 @@ DEVIATIONS = np.array([0.05, 0.1, 0.2, 0.05, 0.1, 0.1])
 PERSISTENCE = np.array([0.0, 0.0, 0.0, 0.9, 0.9, 0.98])
 """Autocorrelation of the tilt from window to window; where there is some, the stream wanders."""
 
+# So that no state is impossible.
+_ANYWHERE = 1e-9
 # No tilt, and each.
 _STATES = np.array([0.0, *TILTS])
 
@@ -61,7 +63,7 @@ def _shares(means: Floats, deviations: Floats) -> Floats:
     below = np.concatenate([0 * inner[..., :1], inner, 1 + 0 * inner[..., :1]], axis=-1)
     shares = np.empty((*means.shape, len(_STATES)))
     shares[..., order] = np.diff(below)
-    return shares
+    return (1 - _ANYWHERE) * shares + _ANYWHERE / len(_STATES)
 
 
 _STATIONARY = _shares(np.zeros(len(DEVIATIONS)), DEVIATIONS)
