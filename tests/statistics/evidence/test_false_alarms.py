@@ -25,6 +25,7 @@ def test_what_is_natural_is_no_alarm(case):
     assert alarms == 0
 
 
+@pytest.mark.parametrize("seed", range(2))
 def test_more_traffic_is_no_change_where_windows_vary_by_themselves(seed):
     stream = Stream("moods", 200, kind="bursts", size=0.1)
     alarms, *_ = run_length(stream, WINDOWS, seed=seed)
