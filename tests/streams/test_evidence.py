@@ -168,3 +168,15 @@ def test_an_empty_window_is_no_evidence():
     key = WindowKey("flights", "production", 0, 1)
     empty = Window(MINUTE, "mv", "cv", Profile.empty(REFERENCE), 0)
     assert folds.statistics(key, empty, lambda _release: REFERENCE)[0].value == pytest.approx(0)
+
+
+def test_a_release_is_as_old_as_its_last_window_though_it_is_only_in_the_windows_since():
+    folds, table = _folds(), {}
+    for release, minute in ((1, 0), (2, 1), (1, 5)):
+        _asked(folds, release, minute)
+        _kept(table, folds)
+    folds = _restored(table)
+    # The third takes over from the one that had the last window, the first; so does the fourth.
+    for release in (3, 4):
+        _asked(folds, release, 6 if release == 3 else 4)
+        assert folds._last(next(each for each in folds._folds if each.number == 1)) == 5 * MINUTE

@@ -160,6 +160,7 @@ class EvidenceFolds:
     ) -> Evidence:
         if not isinstance(fold.evidence, Evidence):
             state, reference = fold.evidence, reference_of(release.number)
+            fold.last = self._last(release)
             options = {"season": self._season_of(*release.stream), **self._options}
             since = {each["number"]: each for each in self._since.pop(release, {}).values()}
             try:
