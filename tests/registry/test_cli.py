@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
@@ -103,6 +104,44 @@ def test_texts_that_mean_null_are_named(kedge, tmp_path):
     assert columns("--null", "NA") == [("numeric", [2, 0, 0]), ("categorical", [1, 0, 1])]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_truth_is_a_column_that_estimates_are_learnt_from(kedge, tmp_path, suffix):
+    # Of ten rows with the same score, as many tens of percent are positive.
+    risks = [tenth / 10 for tenth in range(10) for _ in range(10)]
+    table = pa.table(
+        {
+            "x": list(range(100)),
+            "other": [1.0] * 100,
+            "risk": risks,
+            "end": ["bad" if i % 10 < i // 10 else "good" for i in range(100)],
+        }
+    )
+    path = tmp_path / f"validation.{suffix}"
+    (pa.csv.write_csv if suffix == "csv" else pa.parquet.write_table)(table, path)
+    register = (
+        *("model", "register", "loans", write(tmp_path / "model.json", "{}")),
+        *("--reference", path, "--output", "other", "--output", "risk", "--json"),
+    )
+    truth = ("--truth", "end", "--truth-of", "risk", "--positive", "bad", "--threshold", 0.65)
+    model = kedge(*register, *truth)
+    columns = [(c["name"], c["role"]) for c in model["reference"]["columns"]]
+    assert columns == [("x", "feature"), ("other", "output"), ("risk", "output")]
+    assert model["reference"]["estimator"]["task"] == {
+        "kind": "binary", "output": "risk", "positive": "bad", "threshold": 0.65, "classes": [],
+    }  # fmt: skip
+    (calibration,) = model["reference"]["estimator"]["calibrations"]
+    assert calibration["probabilities"] == calibration["scores"] == sorted(set(risks))
+    assert kedge(*register, *truth)["id"] == model["id"]
+    without = kedge(*register, "--ignore", "end")
+    assert without["id"] != model["id"]
+    code = kedge("code", "register", "loans", write(tmp_path / "inference.py", ""), "--json")
+    for version in (without, model):
+        kedge("release", "create", "loans", version["id"][:8], code["id"][:8])
+    assert kedge("release", "diff", "loans", 1, 2, "--json") == [
+        {"part": "reference", "what": "estimator of performance", "before": "", "after": "known"}
+    ]
+
+
 def test_the_story_from_the_shell(kedge, flights):
     moved = kedge("alias", "move", "flights", "production", 1, "--reason", "first")
     assert "`production` is at generation 0, not there yet" in moved
@@ -167,6 +206,19 @@ def test_people_read_lines(kedge, flights):
         ("model register flights model.json --reference model.json", "neither .parquet nor .csv"),
         ("model register flights model.json --reference train.csv --output lat", "has no column"),
         ("model register flights model.json --reference empty.csv", "has no rows"),
+        ("model register flights model.json --reference train.csv --truth ok", "no column `ok`"),
+        (
+            "model register flights model.json --reference train.csv --output late --truth late",
+            "`late` can't be both an output and the truth",
+        ),
+        (
+            "model register flights model.json --reference train.csv --output late --truth carrier",
+            "the truth is text: say which text is the positive class",
+        ),
+        (
+            "model register flights model.json --reference train.csv --positive AA",
+            "about the truth: name its column, --truth",
+        ),
         (
             "model register flights model.json --reference train.csv --output late --ignore late",
             "can't be both",

@@ -183,9 +183,10 @@ def statistics(
             "\n".join(("# Statistics", "", _STATISTICS, "", *as_markdown(entries))), nl=False
         )
     else:
+        width = max(map(len, CATALOGUE)) + 2
         for entry in entries:
             usual = f" Usual: {entry.conventional}." if entry.conventional else ""
-            typer.echo(f"{entry.name:28}{entry.meaning} ({entry.unit}){usual}")
+            typer.echo(f"{entry.name:{width}}{entry.meaning} ({entry.unit}){usual}")
 
 
 def _summary(policy: Policy) -> dict[str, Any]:

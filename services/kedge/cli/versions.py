@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,10 +58,38 @@ def model_register(
     ignore: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column that is neither an input nor an output of the model, such as an id or "
-            "the truth; may be given several times."
+            help="Column that is neither an input nor an output of the model, such as an id; "
+            "may be given several times."
         ),
     ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the truth. The data must then be such that the model was not "
+            "trained on: performance is estimated from it until labels come."
+        ),
+    ] = None,
+    truth_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Output that the truth is of, where there are several; else the one named "
+            "`output`, or the first."
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Text of the positive class, where the truth is text."),
+    ] = None,
+    probability: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CLASS=COLUMN: the output that is the probability of one of several classes; "
+            "given once for each."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="A score from here on predicts the positive class.")
+    ] = 0.5,
     null: Annotated[
         list[str] | None,
         typer.Option(
@@ -73,15 +102,25 @@ def model_register(
 ) -> None:
     """Register a version of a model.
 
-    Every column that is neither an output nor ignored is a feature.
+    Every column that is neither an output nor the truth nor ignored is a feature.
 
-    Example: `kedge model register flights model.json --reference train.parquet --output late
-    --ignore flight_id`
+    Example: `kedge model register flights model.json --reference validation.parquet --output score
+    --truth was_late --ignore flight_id`
     """
-    from kedge.registry.tabular import read_reference
+    from kedge.registry.tabular import Truth, read_reference
 
+    if truth is None and any((truth_of, positive, probability)):
+        raise KedgeError(
+            "--truth-of, --positive and --probability are about the truth: name its column, --truth"
+        )
+    pairs = _pairs(probability or ())
+    known = None if truth is None else Truth(truth, truth_of, positive, threshold, pairs)
     profile = read_reference(
-        reference, outputs=output or (), ignored=ignore or (), nulls=null or ()
+        reference,
+        outputs=output or (),
+        ignored=ignore or (),
+        nulls=null or (),
+        truth=known,
     )
     with opened() as registry:
         version = registry.register_model(model, artifact, profile, actor=who(actor))
@@ -150,6 +189,17 @@ def code_list(model: Model, *, as_json: AsJson = False) -> None:
     with opened() as registry:
         versions = registry.code_versions(model)
     printed([asdict(code) for code in versions], _CODE_COLUMNS, as_json=as_json)
+
+
+def _pairs(given: Iterable[str]) -> dict[str, str]:
+    """CLASS=COLUMN; a class may have such a sign in its name."""
+    pairs = {}
+    for text in given:
+        name, sign, column = text.rpartition("=")
+        if not (name and sign and column):
+            raise KedgeError(f"--probability {text} has to be CLASS=COLUMN")
+        pairs[name] = column
+    return pairs
 
 
 def _row(version: ModelVersion) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,27 @@ import pyarrow.parquet
 from kedge.contracts import Column, Role, State
 from kedge.contracts.predictions import columns_of_cells
 from kedge.errors import KedgeError
+from kedge.performance import with_estimator
 from kedge.profile import Reference, reference_of
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where a reference's truth is, and what it is compared with; see `with_estimator`.
+
+    Attributes:
+        column: that has it.
+        output: that it is the truth of; None for the one output, or the one named `output`.
+        positive: the text of the positive class.
+        threshold: of a binary score.
+        probabilities: for each of several classes the column with its probability, an output too.
+    """
+
+    column: str
+    output: str | None = None
+    positive: str | None = None
+    threshold: float = 0.5
+    probabilities: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_reference(
@@ -23,38 +44,54 @@ def read_reference(
     outputs: Collection[str] = (),
     ignored: Collection[str] = (),
     nulls: Collection[str] = (),
+    truth: Truth | None = None,
 ) -> Reference:
     """The reference that the rows of a CSV or Parquet file make.
 
     Args:
         path: ends in .parquet, .csv or .csv.gz.
         outputs: columns that hold what the model predicted for the row.
-        ignored: columns that the model has nothing to do with: ids, the truth, times.
+        ignored: columns that the model has nothing to do with: ids, times.
         nulls: in CSV, texts that stand for null, besides the empty cell.
+        truth: where it is; without it, performance is not estimated before labels come.
 
     Raises:
         KedgeError: the file can't be read, has no rows, or has no such columns.
     """
     table = _table(path, nulls)
     names = table.column_names
-    for wanted in (*outputs, *ignored):
+    left_out = {*ignored, truth.column} if truth else {*ignored}
+    outputs = {*outputs, *truth.probabilities.values()} if truth else {*outputs}
+    for wanted in (*outputs, *left_out):
         if wanted not in names:
             raise KedgeError(f"{path} has no column `{wanted}`; it has {', '.join(names)}")
-    both = sorted(set(outputs) & set(ignored))
+    both = sorted(left_out.intersection(outputs))
     if both:
-        raise KedgeError(f"column `{both[0]}` can't be both an output and ignored")
+        what = "the truth" if truth and both[0] == truth.column else "ignored"
+        raise KedgeError(f"column `{both[0]}` can't be both an output and {what}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise KedgeError(f"{path} has the column `{twice[0]}` more than once")
     columns: list[Column] = []
     for name in names:
-        if name not in ignored:
+        if name not in left_out:
             role: Role = "output" if name in outputs else "feature"
             columns.extend(_columns(name, role, table[name]))
     if not table.num_rows or not columns:
         raise KedgeError(f"{path} has no {'columns left' if table.num_rows else 'rows'}")
     try:
-        return reference_of(columns)
+        reference = reference_of(columns)
+        if truth is None:
+            return reference
+        return with_estimator(
+            reference,
+            columns,
+            table[truth.column].to_pylist(),
+            output=truth.output,
+            positive=truth.positive,
+            threshold=truth.threshold,
+            probabilities=truth.probabilities,
+        )
     except ValueError as error:
         raise KedgeError(f"{path} makes no reference: {error}") from error
 
