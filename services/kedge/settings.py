@@ -74,7 +74,13 @@ class RegistrySettings(_Section):
     url: str | None = Field(
         None, description="SQLite under `home` by default; postgresql://user@host/database."
     )
-    artifacts: Path | None = Field(None, description="Artifact store; under `home` by default.")
+    artifacts: str | None = Field(
+        None,
+        description="Artifact store: a folder, under `home` by default, or s3://bucket/prefix.",
+    )
+    cache: Path | None = Field(
+        None, description="Copies of artifacts from a URL; under `home` by default."
+    )
     poll: Seconds = Field(0.1, description="How often the outbox is looked at.")
 
 
@@ -307,8 +313,12 @@ class Settings(BaseSettings):
         return self.registry.url or f"sqlite:///{self.home / 'registry.db'}"
 
     @property
-    def artifact_path(self) -> Path:
-        return self.registry.artifacts or self.home / "artifacts"
+    def artifacts(self) -> str:
+        return self.registry.artifacts or str(self.home / "artifacts")
+
+    @property
+    def artifact_cache(self) -> Path:
+        return self.registry.cache or self.home / "artifact-cache"
 
     @property
     def archive_path(self) -> Path:

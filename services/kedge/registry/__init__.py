@@ -6,6 +6,7 @@ from kedge.registry.database import DatabaseUnavailableError
 from kedge.registry.entries import (
     AliasMove,
     CodeVersion,
+    Deletion,
     ModelVersion,
     Proposal,
     Refusal,
@@ -20,12 +21,15 @@ from kedge.registry.errors import (
     ProposedIncidentError,
     RefusedIncidentError,
     SettledProposalError,
+    SignatureError,
     StaleAliasError,
+    StillNeededError,
     UnknownAliasError,
     UnknownModelError,
     UnknownProposalError,
     UnknownReleaseError,
     UnknownVersionError,
+    UnsafeArtifactError,
 )
 from kedge.registry.registry import Registry
 
@@ -38,6 +42,7 @@ __all__ = [
     "ContentError",
     "ContentStore",
     "DatabaseUnavailableError",
+    "Deletion",
     "Difference",
     "IncidentConflictError",
     "ModelVersion",
@@ -48,10 +53,13 @@ __all__ = [
     "Registry",
     "Release",
     "SettledProposalError",
+    "SignatureError",
     "StaleAliasError",
+    "StillNeededError",
     "UnknownAliasError",
     "UnknownModelError",
     "UnknownProposalError",
     "UnknownReleaseError",
     "UnknownVersionError",
+    "UnsafeArtifactError",
 ]

@@ -22,6 +22,10 @@ class ModelVersion:
         reference: what the windows of its releases are compared with.
         created_at: when it was first registered.
         actor: who first registered it.
+        format: of the artifact, see `kedge.artifacts`; `unknown` for one that was registered before
+            formats were looked at.
+        pickle_allowed_by: who allowed that loading the artifact may run code; None where nobody
+            did.
     """
 
     model: str
@@ -30,6 +34,8 @@ class ModelVersion:
     reference: Reference
     created_at: int
     actor: str
+    format: str
+    pickle_allowed_by: str | None = None
 
     @property
     def signature(self) -> tuple[ColumnSpec, ...]:
@@ -94,6 +100,8 @@ class AliasMove:
         reason: why; empty where nobody said.
         incident: the incident that a rollback answers.
         moved_at: when.
+        share: of the traffic, from 0 to 1, that its release gets as a canary; None where none was
+            said, and then it gets none.
     """
 
     model: str
@@ -105,6 +113,7 @@ class AliasMove:
     reason: str
     incident: str | None
     moved_at: int
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +185,24 @@ class Proposal:
     answered_by: str | None = None
     answer: str | None = None
     answered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Something that was deleted.
+
+    Attributes:
+        model: name of the model.
+        kind: `model_versions`, `code_versions` or `releases`.
+        subject: id of the version or number of the release.
+        actor: who deleted it.
+        reason: why.
+        deleted_at: when.
+    """
+
+    model: str
+    kind: str
+    subject: str
+    actor: str
+    reason: str
+    deleted_at: int

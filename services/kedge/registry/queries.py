@@ -26,8 +26,10 @@ from kedge.registry.errors import (
 )
 from kedge.registry.tables import (
     alias_moves,
+    deletions,
     model_versions,
     models,
+    pickle_permissions,
     proposals,
     refusals,
     releases,
@@ -85,10 +87,25 @@ def version_id(connection: Connection, table: Table, given: str, model: str | No
     return found.pop()
 
 
-def model_version(row: Row[Any]) -> ModelVersion:
-    values = row._asdict()
-    values["reference"] = Reference.from_record(json.loads(values["reference"]))
-    return ModelVersion(**values)
+def model_versions_of(connection: Connection, *where: ColumnElement[bool]) -> list[ModelVersion]:
+    """The model versions for which all of it holds, the oldest first."""
+    allowed = pickle_permissions.c
+    rows = connection.execute(
+        select(model_versions, allowed.actor.label("pickle_allowed_by"))
+        .outerjoin(
+            pickle_permissions,
+            (allowed.model == model_versions.c.model)
+            & (allowed.model_version == model_versions.c.id),
+        )
+        .where(*where)
+        .order_by(model_versions.c.created_at, model_versions.c.id)
+    )
+    found = []
+    for row in rows:
+        values = row._asdict()
+        values["reference"] = Reference.from_record(json.loads(values["reference"]))
+        found.append(ModelVersion(**values))
+    return found
 
 
 def code_version(row: Row[Any]) -> CodeVersion:
@@ -106,9 +123,12 @@ def release(connection: Connection, model: str, number: int) -> Release:
 
 
 def last_number(connection: Connection, model: str) -> int:
-    """Number of the newest release; 0 if there is none."""
+    """Number of the newest release, deleted or not; 0 if there never was one."""
     newest = select(func.max(releases.c.number)).where(releases.c.model == model)
-    return connection.scalar(newest) or 0
+    gone = select(deletions.c.subject).where(
+        deletions.c.model == model, deletions.c.kind == releases.name
+    )
+    return max(connection.scalar(newest) or 0, *map(int, connection.scalars(gone)), 0)
 
 
 def moves(connection: Connection, model: str, alias: str) -> list[AliasMove]:

@@ -11,10 +11,12 @@ from sqlalchemy import insert, select
 from kedge.clock import Clock, microseconds_now
 from kedge.registry import decisions, events, queries
 from kedge.registry.comparison import Difference, Released, differences
-from kedge.registry.contents import ContentStore
+from kedge.registry.content_stores import Contents, open_contents
 from kedge.registry.database import Database
+from kedge.registry.deletion import Deletions
 from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
 from kedge.registry.errors import (
+    BadNameError,
     ProposedIncidentError,
     RefusedIncidentError,
     UnknownAliasError,
@@ -22,11 +24,10 @@ from kedge.registry.errors import (
 from kedge.registry.names import checked_name, checked_text
 from kedge.registry.proposals import Proposals
 from kedge.registry.tables import code_versions, model_versions, refusals, releases
-from kedge.registry.versions import Versions
 from kedge.settings import Settings
 
 
-class Registry(Versions):
+class Registry(Deletions):
     """Models, code versions, releases and aliases.
 
     Every method is one transaction. Threads may share a registry; a process that forks opens
@@ -35,7 +36,7 @@ class Registry(Versions):
     """
 
     def __init__(
-        self, database: Database, contents: ContentStore, now: Clock = microseconds_now
+        self, database: Database, contents: Contents, now: Clock = microseconds_now
     ) -> None:
         super().__init__(database, contents, now)
 
@@ -47,7 +48,8 @@ class Registry(Versions):
             settings: where it lies.
             now: microseconds since 1970 UTC.
         """
-        return cls(Database.open(settings), ContentStore(settings.artifact_path), now)
+        contents = open_contents(settings.artifacts, settings.artifact_cache)
+        return cls(Database.open(settings), contents, now)
 
     def close(self) -> None:
         self._database.close()
@@ -69,6 +71,8 @@ class Registry(Versions):
         self, model: str, model_version: str, code_version: str, *, actor: str, reason: str = ""
     ) -> Release:
         """Pair a model version and a code version under the model's next number.
+
+        A number is never given twice, even where its release was deleted.
 
         Args:
             model: name of the model.
@@ -136,6 +140,7 @@ class Registry(Versions):
         actor: str,
         reason: str,
         incident: str | None = None,
+        share: float | None = None,
     ) -> AliasMove:
         """Point an alias at a release, if nobody moved it since the caller looked.
 
@@ -149,8 +154,11 @@ class Registry(Versions):
             reason: why.
             incident: what the move answers. An incident is decided once: the second call gives
                 the first call's move, whatever it asked for.
+            share: of the traffic, from 0 to 1, that the release gets as a canary; by default the
+                alias keeps the one it has.
 
         Raises:
+            BadNameError: the share is not from 0 to 1.
             StaleAliasError: the alias is at another generation; nothing was moved.
             IncidentConflictError: the incident has moved another alias.
             RefusedIncidentError: it was refused to move anything for the incident.
@@ -159,6 +167,8 @@ class Registry(Versions):
         checked_name(alias, "an alias")
         actor = checked_text(actor, "actor", required=True)
         reason = checked_text(reason, "reason")
+        if share is not None and not 0 <= share <= 1:
+            raise BadNameError(f"a share of {share:g} can't be: give a number from 0 to 1")
         if incident is not None:
             incident = checked_text(incident, "incident", required=True)
         with self._database.write() as connection:
@@ -181,6 +191,7 @@ class Registry(Versions):
                 actor=actor,
                 reason=reason,
                 incident=incident,
+                share=share,
             )
 
     def refuse(

@@ -3,8 +3,9 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases, alias moves and refusals are appended and never changed. The history of an alias
-is one chain: each move but the first refers to the move before it and to where that one led.
+Versions, releases, alias moves and refusals are appended and never changed; a version or release
+that nothing refers to can be deleted, which is recorded. The history of an alias is one chain: each
+move but the first refers to the move before it and to where that one led.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -42,6 +44,18 @@ model_versions = Table(
     Column("reference", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
+    # What was registered before formats were looked at is `unknown`.
+    Column("format", String(20), nullable=False, server_default="unknown"),
+)
+
+# No foreign key: who allowed it stays known when the version is deleted.
+pickle_permissions = Table(
+    "pickle_permissions",
+    metadata,
+    Column("model", _NAME, primary_key=True),
+    Column("model_version", _ADDRESS, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("allowed_at", BigInteger, nullable=False),
 )
 
 code_versions = Table(
@@ -83,6 +97,7 @@ alias_moves = Table(
     Column("reason", Text, nullable=False),
     Column("incident", Text, unique=True),
     Column("moved_at", BigInteger, nullable=False),
+    Column("share", Float, CheckConstraint("share >= 0 AND share <= 1")),
     ForeignKeyConstraint(["model", "to_release"], [releases.c.model, releases.c.number]),
     # Nothing refers to generation 0: a first move has neither of the two, every other has both.
     CheckConstraint(
@@ -175,6 +190,21 @@ proposals = Table(
         name="move_of_approval",
     ),
     ForeignKeyConstraint(["model", "to_release"], [releases.c.model, releases.c.number]),
+    sqlite_autoincrement=True,
+)
+
+# A row may leave another table only after its deletion is recorded here.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("model", _NAME, ForeignKey("models.name"), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", _ADDRESS, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("deleted_at", BigInteger, nullable=False),
+    Index("deleted", "model", "kind", "subject"),
     sqlite_autoincrement=True,
 )
 
