@@ -43,11 +43,10 @@ def test_what_a_newer_kedge_made_is_left_alone(home):
 @pytest.fixture
 def first(home):
     """What an earlier Kedge left: the tables of the first step, with a rollback in them."""
-    with closing(Database(home.registry_url)) as database:
-        with database.write() as connection:
-            config = schema._config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0001")
+    with closing(Database(home.registry_url)) as database, database.write() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
     reference = reference_text(a_reference())
     for statement in (
         "INSERT INTO models VALUES ('m')",
@@ -55,8 +54,7 @@ def first(home):
         "INSERT INTO code_versions VALUES ('m', 'c', 'c', NULL, 2, 'a')",
         "INSERT INTO releases VALUES ('m', 1, 'v', 'c', 3, 'a', 'r1')",
         "INSERT INTO releases VALUES ('m', 2, 'v', 'c', 4, 'a', 'r2')",
-        "INSERT INTO alias_moves VALUES "
-        "('m', 'production', 1, NULL, NULL, 2, 'a', 'deployed', NULL, 5)",
+        "INSERT INTO alias_moves VALUES ('m', 'production', 1, NULL, NULL, 2, 'a', '', NULL, 5)",
     ):
         _revise(home, statement)
     _revise(home, "INSERT INTO alias_moves VALUES ('m', 'production', 2, 1, 2, 1, 'b', '', 'i', 9)")

@@ -82,9 +82,9 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
 
     See https://huggingface.co/docs/safetensors, "Format".
     """
-    if len(head) < 9 or head[8:9] != b"{":
+    if head[8:9] != b"{":
         return False
-    (length,) = struct.unpack("<Q", head[:8])
+    (length,) = struct.unpack_from("<Q", head)
     if length > min(_LONGEST_HEADER, path.stat().st_size - 8):
         return False
     with path.open("rb") as file:

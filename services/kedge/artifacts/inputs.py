@@ -61,8 +61,12 @@ def _of_lightgbm(path: Path) -> Sequence[str]:
 def _of_xgboost(content: bytes) -> Sequence[str]:
     """From its JSON, or from Universal Binary JSON, whose strings are `S`, `L`, length, UTF-8."""
     if content.startswith(b'{"') or content[1:2].isspace():
-        _, found, names = content.partition(b'"feature_names":')
-        return json.JSONDecoder().raw_decode(names.decode().lstrip())[0] if found else ()
+        _, found, listed = content.partition(b'"feature_names":')
+        if not found:
+            return ()
+        names: list[str]
+        names, _ = json.JSONDecoder().raw_decode(listed.decode().lstrip())
+        return names
     _, found, rest = content.partition(_BINARY_NAMES)
     if not found:
         return ()

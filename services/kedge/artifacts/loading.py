@@ -1,4 +1,4 @@
-"""Artifacts of the safe formats, loaded by their libraries: what most inference code begins with."""
+"""Artifacts of the safe formats, loaded by their libraries, for inference code."""
 
 from __future__ import annotations
 

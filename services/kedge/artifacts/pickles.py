@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill")
 
@@ -32,13 +32,6 @@ _MOST_OPCODES = 100_000
 _MOST_INFLATED = 1 << 24
 _DEEPEST = 4
 
-_COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
-    (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
-    (b"BZh", lambda stream: bz2.BZ2File(stream)),
-    (b"\xfd7zXZ", lambda stream: lzma.LZMAFile(stream)),
-    (b"\x5d\x00\x00", lambda stream: lzma.LZMAFile(stream)),
-    (b"\x78", lambda stream: _inflated(stream)),
-)
 _LZ4 = b"\x04\x22\x4d\x18"
 
 
@@ -73,12 +66,13 @@ def _find(stream: IO[bytes], name: str, depth: int) -> str | None:
     if head.startswith(b"\x93NUMPY"):
         # An array of objects is a pickle behind a header that says so.
         return name if b"|O" in head else None
-    for magic, opened in _COMPRESSED:
-        if head.startswith(magic):
-            try:
-                return _find(opened(stream), name, depth + 1)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error):
-                stream.seek(0)
+    try:
+        content = _decompressed(stream, head)
+        if content is not None:
+            return _find(content, name, depth + 1)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error):
+        # It only began as though it were compressed.
+        stream.seek(0)
     return name if _unpicklable(stream, headed=head[:1] == bytes([_PROTO])) else None
 
 
@@ -113,9 +107,17 @@ def _in_tar(stream: IO[bytes], name: str, depth: int) -> str | None:
     return None
 
 
-def _inflated(stream: IO[bytes]) -> IO[bytes]:
-    compressed = stream.read(_MOST_INFLATED)
-    return io.BytesIO(zlib.decompressobj().decompress(compressed, _MOST_INFLATED))
+def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
+    if head.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+    if head.startswith(b"BZh"):
+        return bz2.BZ2File(stream)
+    if head.startswith((b"\xfd7zXZ", b"\x5d\x00\x00")):
+        return lzma.LZMAFile(stream)
+    if head.startswith(b"\x78"):
+        compressed = stream.read(_MOST_INFLATED)
+        return io.BytesIO(zlib.decompressobj().decompress(compressed, _MOST_INFLATED))
+    return None
 
 
 def _unpicklable(stream: IO[bytes], *, headed: bool) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from kedge.registry import queries
@@ -43,7 +44,8 @@ class Deletions(Versions):
                     "only a release that no alias has ever pointed at can be deleted",
                 )
             mine = (releases.c.model == model) & (releases.c.number == number)
-            return self._deleted(connection, releases, mine, model, str(number), actor, reason)
+            gone = Deletion(model, releases.name, str(number), actor, reason, self._now())
+            return _deleted(connection, releases, mine, gone)
 
     def delete_model_version(
         self, model: str, identifier: str, *, actor: str, reason: str
@@ -122,27 +124,22 @@ class Deletions(Versions):
                     f"if no alias has ever pointed at it: `kedge release delete {model} NUMBER`",
                 )
             mine = (table.c.model == model) & (table.c.id == full)
-            return self._deleted(connection, table, mine, model, full, actor, reason)
+            gone = Deletion(model, table.name, full, actor, reason, self._now())
+            return _deleted(connection, table, mine, gone)
 
-    def _deleted(
-        self,
-        connection: Connection,
-        table: Table,
-        mine: ColumnElement[bool],
-        model: str,
-        subject: str,
-        actor: str,
-        reason: str,
-    ) -> Deletion:
-        deletion = Deletion(model, table.name, subject, actor, reason, self._now())
-        connection.execute(insert(deletions).values(**asdict(deletion)))
-        try:
-            connection.execute(delete(table).where(mine))
-        except IntegrityError as error:
-            raise StillNeededError(
-                f"{subject} of `{model}`", f"something in the registry refers to it: {error.orig}"
-            ) from error
-        return deletion
+
+def _deleted(
+    connection: Connection, table: Table, mine: ColumnElement[bool], gone: Deletion
+) -> Deletion:
+    connection.execute(insert(deletions).values(**asdict(gone)))
+    try:
+        connection.execute(delete(table).where(mine))
+    except IntegrityError as error:
+        raise StillNeededError(
+            f"{gone.subject} of `{gone.model}`",
+            f"something in the registry refers to it: {error.orig}",
+        ) from error
+    return gone
 
 
 def _checked(actor: str, reason: str) -> tuple[str, str]:
@@ -152,10 +149,10 @@ def _checked(actor: str, reason: str) -> tuple[str, str]:
     )
 
 
-def _of_history(moves: Iterable[Row[tuple[str, int]]]) -> str:
+def _of_history(moves: Iterable[Any]) -> str:
     generations: dict[str, list[str]] = {}
-    for alias, generation in moves:
-        generations.setdefault(alias, []).append(str(generation))
+    for move in moves:
+        generations.setdefault(move.alias, []).append(str(move.generation))
     return "; ".join(
         f"it is in the history of `{alias}` (generation {', '.join(numbers)})"
         for alias, numbers in generations.items()

@@ -103,6 +103,17 @@ class StaleAliasError(KedgeError):
         )
 
 
+class NothingBeforeError(KedgeError):
+    """An alias has no release to go back to."""
+
+    def __init__(self, current: AliasMove) -> None:
+        super().__init__(
+            f"`{current.alias}` of `{current.model}` was on no release before {current.to_release} "
+            f"that it was not moved back from; see `kedge alias history {current.model} "
+            f"{current.alias}`. To any release leads `kedge alias move`"
+        )
+
+
 class IncidentConflictError(KedgeError):
     """An incident has moved another alias already."""
 
@@ -216,8 +227,8 @@ class SignatureError(KedgeError):
             sides.append(f"does not take {_listed(unused)}, which the reference has as features")
         super().__init__(
             f"{artifact} {' and '.join(sides)}. Give as reference what the model was trained on, "
-            "with `--output` or `--ignore` for what it is not given. Where the inference code makes "
-            "these inputs of the features: --inputs-differ, or inputs_differ=True"
+            "with `--output` or `--ignore` for what it is not given. Where the inference code "
+            "makes these inputs of the features: --inputs-differ, or inputs_differ=True"
         )
 
 

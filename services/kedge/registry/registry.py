@@ -17,10 +17,12 @@ from kedge.registry.deletion import Deletions
 from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
 from kedge.registry.errors import (
     BadNameError,
+    NothingBeforeError,
     ProposedIncidentError,
     RefusedIncidentError,
     UnknownAliasError,
 )
+from kedge.registry.history import release_before
 from kedge.registry.names import checked_name, checked_text
 from kedge.registry.proposals import Proposals
 from kedge.registry.tables import code_versions, model_versions, refusals, releases
@@ -193,6 +195,27 @@ class Registry(Deletions):
                 incident=incident,
                 share=share,
             )
+
+    def move_back(self, model: str, alias: str, *, actor: str, reason: str) -> AliasMove:
+        """Point an alias at the release that it was on before; see `history.release_before`.
+
+        Raises:
+            NothingBeforeError: it was on no other release before.
+            StaleAliasError: somebody else moved it at the same time; nothing was moved.
+        """
+        self.live(model, alias)
+        moves = self.history(model, alias)
+        before = release_before(moves)
+        if before is None:
+            raise NothingBeforeError(moves[-1])
+        return self.move_alias(
+            model,
+            alias,
+            before,
+            expected_generation=moves[-1].generation,
+            actor=actor,
+            reason=reason,
+        )
 
     def refuse(
         self,

@@ -54,7 +54,7 @@ def _forbid_on_sqlite() -> None:
     for table, key in _DELETABLE.items():
         op.execute(f"DROP TRIGGER {table}_no_delete")
         op.execute(
-            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "  # noqa: S608 - our names
             f"WHEN NOT EXISTS ({_recorded(table, key)}) "
             f"BEGIN SELECT RAISE(ABORT, 'a deletion from {table} has to be recorded first'); END"
         )
@@ -83,7 +83,7 @@ def _forbid_on_postgresql() -> None:
 def _recorded(table: str, key: str) -> str:
     # What was registered anew after its deletion needs another one.
     return (
-        "SELECT 1 FROM deletions WHERE deletions.model = OLD.model "
+        "SELECT 1 FROM deletions WHERE deletions.model = OLD.model "  # noqa: S608 - our names
         f"AND deletions.kind = '{table}' AND deletions.subject = CAST(OLD.{key} AS TEXT) "
         "AND deletions.deleted_at >= OLD.created_at"
     )
