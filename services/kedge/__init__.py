@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from kedge.artifacts.loading import load_model
     from kedge.errors import KedgeError
     from kedge.notebook import promote, register, release, rollback
-    from kedge.sdk import Counts, Follower, LiveRelease, NoReleaseError, PredictionLogger, follow
+    from kedge.sdk import (
+        Counts,
+        Follower,
+        LiveRelease,
+        NoReleaseError,
+        PredictionLogger,
+        Split,
+        follow,
+    )
 
 __all__ = [
     "Counts",
@@ -22,6 +30,7 @@ __all__ = [
     "LiveRelease",
     "NoReleaseError",
     "PredictionLogger",
+    "Split",
     "follow",
     "load_model",
     "promote",

@@ -138,7 +138,7 @@ def test_the_story_from_the_shell(kedge, flights):
 def test_people_read_lines(kedge, flights):
     listed = kedge("model", "list").splitlines()
     assert listed[0].split() == [
-        "model", "id", "artifact", "rows", "columns", "created_at", "actor",
+        "model", "id", "artifact", "format", "rows", "columns", "created_at", "actor",
     ]  # fmt: skip
     assert listed[1].split()[:2] == ["flights", flights["id"][:12]]
     shown = kedge("model", "show", "flights")

@@ -211,8 +211,8 @@ class UnsafeArtifactError(KedgeError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}: whoever loads it runs whatever code is in it. Save the model in a format "
-            f"that holds only data: {SAFE_FORMATS}. If you trust it as you trust your own code: "
-            "--allow-pickle, or allow_pickle=True, and it is kept who said so"
+            f"that holds only data: {SAFE_FORMATS}. If you trust it as you trust your own code, "
+            "register it with --allow-pickle, or allow_pickle=True: it is kept who said so"
         )
 
 
