@@ -109,7 +109,7 @@ def _in_tar(stream: IO[bytes], name: str, depth: int) -> str | None:
 
 def _decompressed(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     if head.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
     if head.startswith(b"BZh"):
         return bz2.BZ2File(stream)
     if head.startswith((b"\xfd7zXZ", b"\x5d\x00\x00")):
@@ -136,6 +136,9 @@ def _unpicklable(stream: IO[bytes], *, headed: bool) -> bool:
                 return True
             if (imported and opcode.name in _CALLING) or number > _MOST_OPCODES:
                 return True
+    except UnicodeDecodeError as error:
+        # `pickletools` takes names of ASCII only, the unpickler those of UTF-8.
+        return _named(error.object.decode(errors="replace"))
     except Exception:  # noqa: BLE001 - no opcodes from here on; arguments may be broken in any way
         return False
     return False
