@@ -75,11 +75,7 @@ class RegistrySettings(_Section):
         None, description="SQLite under `home` by default; postgresql://user@host/database."
     )
     artifacts: str | None = Field(
-        None,
-        description="Artifact store: a folder, under `home` by default, or s3://bucket/prefix.",
-    )
-    cache: Path | None = Field(
-        None, description="Copies of artifacts from a URL; under `home` by default."
+        None, description="A folder, or s3://bucket/prefix; under `home` by default."
     )
     poll: Seconds = Field(0.1, description="How often the outbox is looked at.")
 
@@ -315,10 +311,6 @@ class Settings(BaseSettings):
     @property
     def artifacts(self) -> str:
         return self.registry.artifacts or str(self.home / "artifacts")
-
-    @property
-    def artifact_cache(self) -> Path:
-        return self.registry.cache or self.home / "artifact-cache"
 
     @property
     def archive_path(self) -> Path:

@@ -21,6 +21,13 @@ Actor = Annotated[
     str, typer.Option(envvar="KEDGE_ACTOR", help="Who does it.", show_default="your user name")
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
+AllowPickle = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Take an artifact that may run code when it is loaded; it is kept who allowed it.",
+    ),
+]
 WhyDeleted = Annotated[str, typer.Option("--reason", help="Why; it is kept.", show_default=False)]
 
 DELETION_COLUMNS = ("model", "kind", "subject", "deleted_at", "actor", "reason")

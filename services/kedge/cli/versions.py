@@ -12,6 +12,7 @@ import typer
 from kedge.cli.registered import (
     DELETION_COLUMNS,
     Actor,
+    AllowPickle,
     AsJson,
     Model,
     WhyDeleted,
@@ -98,13 +99,7 @@ def model_register(
             "times.",
         ),
     ] = None,
-    allow_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--allow-pickle",
-            help="Take an artifact that runs code when it is loaded; it is kept who allowed it.",
-        ),
-    ] = False,
+    allow_pickle: AllowPickle = False,
     inputs_differ: Annotated[
         bool,
         typer.Option(

@@ -50,7 +50,7 @@ class Registry(Deletions):
             settings: where it lies.
             now: microseconds since 1970 UTC.
         """
-        contents = open_contents(settings.artifacts, settings.artifact_cache)
+        contents = open_contents(settings.artifacts, settings.home / "artifact-cache")
         return cls(Database.open(settings), contents, now)
 
     def close(self) -> None:
