@@ -69,7 +69,7 @@ class Release:
 
     Attributes:
         model: name of the model.
-        number: counts the releases of this model, from 1, without gaps.
+        number: counts the releases of this model, from 1; none is given twice.
         model_version: id of the model version.
         code_version: id of the code version.
         created_at: when it was made.
