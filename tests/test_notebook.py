@@ -104,7 +104,7 @@ def test_the_whole_way(home):
     with pytest.raises(StaleAliasError):
         kedge.promote("flights", 2, expected_generation=0)
     assert kedge.promote("flights", 2).from_release == 1
-    back = kedge.rollback("flights", reason="worse")
+    back = kedge.roll_back("flights", reason="worse")
     assert (back.from_release, back.to_release, back.reason, back.actor) == (2, 1, "worse", "ann")
     assert kedge.promote("flights", 2, "canary", share=0.1).share == 0.1
 
@@ -150,7 +150,7 @@ def test_what_is_wrong_is_named(home, monkeypatch, given, error, said):
         register(**arguments)
 
 
-@pytest.mark.parametrize("name", ["register", "release", "promote", "rollback"])
+@pytest.mark.parametrize("name", ["register", "release", "promote", "roll_back"])
 def test_a_bare_install_says_what_the_verbs_need(home, name):
     (home / "sqlalchemy.py").write_text("raise ModuleNotFoundError('no', name='sqlalchemy')")
     done = subprocess.run(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kedge.artifacts.loading import load_model
     from kedge.errors import KedgeError
-    from kedge.notebook import promote, register, release, rollback
+    from kedge.notebook import promote, register, release, roll_back
     from kedge.sdk import (
         Counts,
         Follower,
@@ -36,13 +36,13 @@ __all__ = [
     "promote",
     "register",
     "release",
-    "rollback",
+    "roll_back",
 ]
 
 _ELSEWHERE = {
     "KedgeError": "kedge.errors",
     "load_model": "kedge.artifacts.loading",
-    **dict.fromkeys(("promote", "register", "release", "rollback"), "kedge.notebook"),
+    **dict.fromkeys(("promote", "register", "release", "roll_back"), "kedge.notebook"),
 }
 
 

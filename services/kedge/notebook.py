@@ -5,7 +5,7 @@
     version = kedge.register(booster, name="flights", reference=train, outputs=["late"])
     release = kedge.release("flights", version, "inference.py", reason="fills in the wind")
     kedge.promote("flights", release)
-    kedge.rollback("flights", reason="worse than before")
+    kedge.roll_back("flights", reason="worse than before")
 
 Each opens the registry of the settings (`KEDGE_…`, `kedge.toml`) and closes it. Who does it is
 `actor`, else `KEDGE_ACTOR`, else the user of this process.
@@ -166,7 +166,7 @@ def promote(
         )
 
 
-def rollback(
+def roll_back(
     name: str,
     alias: str = "production",
     *,

@@ -241,7 +241,7 @@ def alias_back(
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Point an alias at the release that it was on before. In Python: `kedge.rollback`.
+    """Point an alias at the release that it was on before. In Python: `kedge.roll_back`.
 
     What it was moved back from does not count, so twice leads two releases back.
 
