@@ -3,6 +3,7 @@
 from kedge.policy.alerts import alert_record
 from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
+from kedge.policy.matchers import LABELS, Inhibition, Label, Labels, Matchers, labels_of
 from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window, time_text
 from kedge.policy.rhythm import Rhythm
@@ -11,12 +12,17 @@ from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
 from kedge.policy.webhook import Webhook, is_local, webhook_url_problem
 
 __all__ = [
+    "LABELS",
     "RELEASES",
     "WINDOWS_BEFORE",
     "Case",
     "Change",
     "GoBack",
     "Incident",
+    "Inhibition",
+    "Label",
+    "Labels",
+    "Matchers",
     "Move",
     "Policy",
     "PolicyError",
@@ -35,6 +41,7 @@ __all__ = [
     "decide",
     "detectors_of",
     "is_local",
+    "labels_of",
     "parse",
     "policy_for",
     "time_text",

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from kedge.contracts import Role
 from kedge.performance.segments import SegmentPattern
+from kedge.policy.matchers import Inhibition
 from kedge.policy.pace import Pace
 from kedge.policy.part import Name, Part, Severity, refused
 from kedge.policy.rhythm import Rhythm
@@ -284,6 +285,7 @@ class Policy(Part):
     rollback: Rollback = Rollback()
     rhythm: Rhythm | None = None
     webhooks: Annotated[tuple[Webhook, ...], Field(strict=False)] = ()
+    inhibit: Annotated[tuple[Inhibition, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
