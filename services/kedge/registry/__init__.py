@@ -10,6 +10,7 @@ from kedge.registry.entries import (
     Proposal,
     Refusal,
     Release,
+    Silence,
 )
 from kedge.registry.errors import (
     AmbiguousVersionError,
@@ -20,6 +21,7 @@ from kedge.registry.errors import (
     ProposedIncidentError,
     RefusedIncidentError,
     SettledProposalError,
+    SilenceError,
     StaleAliasError,
     UnknownAliasError,
     UnknownModelError,
@@ -48,6 +50,8 @@ __all__ = [
     "Registry",
     "Release",
     "SettledProposalError",
+    "Silence",
+    "SilenceError",
     "StaleAliasError",
     "UnknownAliasError",
     "UnknownModelError",

@@ -17,6 +17,10 @@ class BadNameError(KedgeError):
     """A name or a text that the registry can't take."""
 
 
+class SilenceError(KedgeError):
+    """A silence that can't be, or is not there."""
+
+
 class UnknownModelError(KedgeError):
     """No model of this name has a version."""
 

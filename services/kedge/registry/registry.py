@@ -21,13 +21,14 @@ from kedge.registry.errors import (
 )
 from kedge.registry.names import checked_name, checked_text
 from kedge.registry.proposals import Proposals
+from kedge.registry.silences import Silences
 from kedge.registry.tables import code_versions, model_versions, refusals, releases
 from kedge.registry.versions import Versions
 from kedge.settings import Settings
 
 
 class Registry(Versions):
-    """Models, code versions, releases and aliases.
+    """Models, code versions, releases and aliases; and silences.
 
     Every method is one transaction. Threads may share a registry; a process that forks opens
     another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
@@ -38,6 +39,7 @@ class Registry(Versions):
         self, database: Database, contents: ContentStore, now: Clock = microseconds_now
     ) -> None:
         super().__init__(database, contents, now)
+        self.silences = Silences(database, now)
 
     @classmethod
     def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:

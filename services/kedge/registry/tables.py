@@ -3,7 +3,7 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases, alias moves and refusals are appended and never changed. The history of an alias
+Versions, releases, alias moves, refusals and silences are appended and never changed. The history of an alias
 is one chain: each move but the first refers to the move before it and to where that one led.
 """
 
@@ -178,10 +178,35 @@ proposals = Table(
     sqlite_autoincrement=True,
 )
 
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _NUMBER, primary_key=True),
+    # JSON: globs by label.
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("ends_at > starts_at", name="ends_after_it_begins"),
+    sqlite_autoincrement=True,
+)
+
+silence_expiries = Table(
+    "silence_expiries",
+    metadata,
+    Column("silence", _NUMBER, ForeignKey("silences.id"), primary_key=True, autoincrement=False),
+    Column("expired_at", BigInteger, nullable=False),
+    Column("expired_by", Text, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("sequence", _NUMBER, primary_key=True),
     Column("event_id", String(300), nullable=False, unique=True),
     Column("key", String(300), nullable=False),
     # The message as it will be sent, so that it is the same at every redelivery.
