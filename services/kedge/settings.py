@@ -48,6 +48,14 @@ def _is_multiple(seconds: float, of: float) -> bool:
     return micros(seconds) % micros(of) == 0
 
 
+def _of_text(value: Any) -> Any:
+    """The entries of a list that stands in an environment variable, with commas or as JSON."""
+    if not isinstance(value, str):
+        return value
+    entries = (each.strip(" '\"") for each in value.strip(" []").split(","))
+    return [each for each in entries if each]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -160,9 +168,7 @@ class StreamSettings(_Section):
     @field_validator("longer_windows", mode="before")
     @classmethod
     def _listed(cls, lengths: Any) -> Any:
-        if isinstance(lengths, str):
-            return [each for each in lengths.strip(" []").split(",") if each.strip()]
-        return lengths
+        return _of_text(lengths)
 
     @field_validator("longer_windows")
     @classmethod
@@ -206,6 +212,24 @@ class AlertingSettings(_Section):
     webhook_secret: SecretStr | None = Field(
         None, description="Standard Webhooks secret, `whsec_…`, for endpoints that name no other."
     )
+
+
+class WebhookSettings(_Section):
+    """Where alerts may be posted to."""
+
+    allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts, addresses and networks that are not of the internet and may be posted "
+        "to, separated by commas: hooks.internal,10.0.0.0/8.",
+    )
+    proxy: str | None = Field(
+        None, description="URL of a proxy that connects in place of Kedge, by rules of its own."
+    )
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _listed(cls, allow: Any) -> Any:
+        return _of_text(allow)
 
 
 class ArchiveSettings(_Section):
@@ -286,6 +310,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)

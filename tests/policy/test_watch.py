@@ -127,19 +127,13 @@ def test_how_long_it_holds_is_counted_in_event_time(
         for_seconds=for_minutes * 60.0,
         keep_firing_for_seconds=keep_minutes * 60.0,
     )
-    watch, told = _watch(rule), []
+    watch, topic, told = _watch(rule), {}, []
     for index, record in enumerate(_records(published)):
-        restarted = _watch(rule)
-        restarted.restore({1: state for state in [_state(watch)] if state})
-        watch = restarted
         told += [(index, change.step) for change in watch.observe(record)]
+        topic.update(watch.snapshot())
+        watch = _watch(rule)
+        watch.restore(topic)
     assert told == _expected(published, windows, resolve_windows, for_minutes, keep_minutes)
-
-
-def _state(watch):
-    """Of the one release, whole."""
-    watch._touched.update(watch._releases)
-    return watch.snapshot().get(1)
 
 
 def test_a_long_stretch_is_remembered_from_its_start():

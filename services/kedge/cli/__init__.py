@@ -20,6 +20,7 @@ from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
+from kedge.cli.silences import add_to as add_silences
 from kedge.cli.versions import add_to as add_versions
 from kedge.cli.webhooks import add_to as add_webhooks
 from kedge.errors import KedgeError
@@ -44,6 +45,7 @@ for add_to in (
     add_mlflow,
     add_policy,
     add_webhooks,
+    add_silences,
     add_archive,
     add_deadletters,
     add_doctor,

@@ -34,9 +34,7 @@ def _listed(value: Any) -> Any:
     return tuple(str(one) if type(one) is int else one for one in each)
 
 
-_Globs = Annotated[
-    tuple[Name, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)
-]
+_Globs = Annotated[tuple[Name, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)]
 _Matcher = Annotated[_Globs | None, Field(description="A glob, or a list of them.")]
 
 

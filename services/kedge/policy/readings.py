@@ -210,9 +210,7 @@ def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:
     return [reading for reading in readings if reading.rows >= rule.rows_needed]
 
 
-def stretch(
-    readings: Sequence[Reading], belongs: Callable[[Reading], bool]
-) -> Sequence[Reading]:
+def stretch(readings: Sequence[Reading], belongs: Callable[[Reading], bool]) -> Sequence[Reading]:
     """The newest of the readings that belong together, without one between that does not."""
     length = 0
     for reading in reversed(readings):

@@ -3,8 +3,9 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases, alias moves, refusals and silences are appended and never changed. The history of an alias
-is one chain: each move but the first refers to the move before it and to where that one led.
+Versions, releases, alias moves, refusals and silences are appended and never changed. The history
+of an alias is one chain: each move but the first refers to the move before it and to where that one
+led.
 """
 
 from __future__ import annotations

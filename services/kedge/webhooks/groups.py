@@ -36,7 +36,7 @@ class _Incident:
 
     @property
     def fires(self) -> bool:
-        return bool(self.alert["status"] == "firing")
+        return str(self.alert["status"]) == "firing"
 
     @property
     def hurries(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from kedge.contracts import Record, decode, encode
 
-_SEVERITIES = ("info", "warning", "critical")
+_SEVERITIES = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Notification:
     def severity(self) -> str:
         """The gravest of what fires; of all where nothing does."""
         given = {alert["severity"] for alert in self.firing or self.alerts}
-        return max(given, key=_SEVERITIES.index)
+        return next(each for each in _SEVERITIES if each in given)
 
     @property
     def group_id(self) -> str:

@@ -98,8 +98,8 @@ class Notifier:
                         status=notification.status,
                         alerts=[alert["id"] for alert in notification.alerts],
                     )
-                    value = encode("notification", notification.to_record())
-                    yield Outgoing(self._topics.notifications, scope.model.encode(), value)
+                    message = encode("notification", notification.to_record())
+                    yield Outgoing(self._topics.notifications, scope.model.encode(), message)
                 for key, state in groups.snapshot().items():
                     name = json.dumps([*scope, *key]).encode()
                     value = None if state is None else json.dumps(state).encode()
