@@ -3,6 +3,9 @@ published Standard Webhooks library."""
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +20,9 @@ from kedge import webhooks
 from kedge.cli import webhooks as webhooks_cli
 from kedge.contracts import Topics, decode, encode
 from kedge.errors import KedgeError
-from kedge.policy import Policy, Rule, Watch, alert_record
+from kedge.policy import Matchers, Policy, Rule, Watch, alert_record
+from kedge.registry import Registry
+from kedge.streams import CommittedLog
 from kedge.streams.clients import consumer
 from services import committed, eventually, produce, running
 from statistic_records import MINUTE, increase, window
@@ -50,6 +55,10 @@ class Receiver(ThreadingHTTPServer):
 
     def bodies(self):
         return [json.loads(body) for _, body in self.requests]
+
+    def told(self):
+        """Ids of the alerts in CloudEvents, in the order of their arrival."""
+        return [alert["id"] for event in self.bodies() for alert in event["data"]["alerts"]]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -131,15 +140,20 @@ def _endpoint(receiver, name="oncall", **more):
     return {"name": name, "url": receiver.url, "retry_seconds": [0.05] * 6} | waits | more
 
 
-def _offsets(settings, name="oncall"):
-    """How many messages of each partition an endpoint is through with."""
+def _through(settings, name="oncall"):
+    """How many notifications an endpoint is through with, those for others among them."""
     topic = Topics(settings.topic_prefix).notifications
     client = consumer(settings.kafka, f"{settings.topic_prefix}.webhooks.{name}")
     try:
         where = [TopicPartition(topic, number) for number in range(2)]
-        return [max(each.offset, 0) for each in client.committed(where, timeout=30)]
+        offsets = {each.partition: each.offset for each in client.committed(where, timeout=30)}
     finally:
         client.close()
+    count = 0
+    for partition, following in offsets.items():
+        with CommittedLog(settings.kafka, topic, partition) as log:
+            count += sum(each.offset < following for each in log.arrivals())
+    return count
 
 
 def _send(settings, alerts):
@@ -163,15 +177,20 @@ def test_an_alert_arrives_as_a_signed_cloud_event(with_endpoints):
     for secret in (SECRET, OLD_SECRET):
         event = Webhook(secret).verify(body, headers)
     assert headers["content-type"] == "application/cloudevents+json"
-    assert headers["webhook-id"] == event["id"] == alert["id"]
-    assert {key: event[key] for key in ("specversion", "type", "source", "subject", "time")} == {
+    assert headers["webhook-id"] == event["id"]
+    assert {key: event[key] for key in ("specversion", "type", "source", "subject")} == {
         "specversion": "1.0",
-        "type": "io.kedge.alert.firing",
+        "type": "io.kedge.alerts.firing",
         "source": "/kedge/production/models/flights",
         "subject": "releases/1",
-        "time": "2023-11-14T22:13:20.000000Z",
     }
-    data = event["data"]
+    (data,) = event["data"]["alerts"]
+    assert event["data"]["group"] == {
+        "model": "flights",
+        "environment": "production",
+        "release": "1",
+        "rule": "missing",
+    }
     assert data["starts_at"] == "1970-01-01T00:01:00.000000Z"
     assert (data["summary"], data["value"], data["ends_at"]) == (alert["summary"], 0.5, None)
     assert set(data) == set(alert)
@@ -184,11 +203,13 @@ def test_it_is_tried_again_by_the_same_id_until_it_is_taken(with_endpoints):
         (alert,) = _alerts(1)
         with running(webhooks.run, settings=settings):
             _send(settings, [alert])
-            eventually(lambda: sum(_offsets(settings)), lambda total: total == 1)
+            eventually(lambda: _through(settings), lambda total: total == 1)
         assert len(receiver.requests) == len(script) + 1
         assert len({body for _, body in receiver.requests}) == 1
         for headers, body in receiver.requests:
-            assert Webhook(SECRET).verify(body, headers)["id"] == alert["id"]
+            event = Webhook(SECRET).verify(body, headers)
+            assert headers["webhook-id"] == event["id"]
+        assert receiver.told() == [alert["id"]] * len(receiver.requests)
     assert _dead_letters(settings) == []
 
 
@@ -200,11 +221,12 @@ def test_after_the_schedule_it_is_given_up_and_kept(with_endpoints):
             _send(settings, [first])
             (letter,) = eventually(lambda: _dead_letters(settings), len)
             _send(settings, [second])
-            eventually(lambda: sum(_offsets(settings)), lambda total: total == 2)
-        assert [event["id"] for event in receiver.bodies()] == [first["id"]] * 3 + [second["id"]]
+            eventually(lambda: _through(settings), lambda total: total == 2)
+        assert receiver.told() == [first["id"]] * 3 + [second["id"]]
     assert (letter["service"], letter["reason"]) == ("webhooks", "webhook_given_up")
     assert "in 3 attempts; at last: 500" in letter["detail"]
-    assert decode(letter["value"], "alert")[1] == first
+    (message,) = decode(letter["value"], "notification")[1]["alerts"]
+    assert decode(message, "alert")[1] == first
 
 
 def test_one_that_is_refused_holds_back_no_other(with_endpoints):
@@ -215,12 +237,13 @@ def test_one_that_is_refused_holds_back_no_other(with_endpoints):
         with running(webhooks.run, settings=settings):
             _send(settings, alerts)
             eventually(lambda: len(receiver.requests), lambda count: count == 3)
-            assert sum(_offsets(settings)) == 0
+            assert _through(settings) == 0
         # It was never taken, so the next process tries it again, and those behind it too.
         with running(webhooks.run, settings=settings):
-            eventually(lambda: sum(_offsets(settings)), lambda total: total == 3)
-        delivered = [event["id"] for event in receiver.bodies()]
+            eventually(lambda: _through(settings), lambda total: total == 3)
+        delivered, ids = receiver.told(), [event["id"] for event in receiver.bodies()]
     assert delivered == [alert["id"] for alert in alerts] * 2
+    assert ids[:3] == ids[3:]
 
 
 def test_retry_after_is_honoured(with_endpoints):
@@ -235,7 +258,7 @@ def test_retry_after_is_honoured(with_endpoints):
             eventually(lambda: len(receiver.requests), lambda count: count == 2)
             _send(settings, [third])
             eventually(lambda: len(receiver.requests), lambda count: count == 3)
-        assert [e["id"] for e in receiver.bodies()] == [a["id"] for a in (first, second, third)]
+        assert receiver.told() == [alert["id"] for alert in (first, second, third)]
 
 
 def test_gone_ends_the_endpoint_and_no_other(with_endpoints):
@@ -247,9 +270,9 @@ def test_gone_ends_the_endpoint_and_no_other(with_endpoints):
             eventually(lambda: (gone.requests, other.requests), all)
             _send(settings, [second])
             eventually(lambda: len(other.requests), lambda count: count == 2)
-            eventually(lambda: sum(_offsets(settings, "other")), lambda total: total == 2)
+            eventually(lambda: _through(settings, "other"), lambda total: total == 4)
         assert len(gone.requests) == 1
-        assert sum(_offsets(settings, "gone")) == 0
+        assert _through(settings, "gone") <= 1
 
 
 def test_a_slow_endpoint_holds_back_no_other(with_endpoints):
@@ -260,22 +283,91 @@ def test_a_slow_endpoint_holds_back_no_other(with_endpoints):
         with running(webhooks.run, settings=settings):
             _send(settings, alerts)
             eventually(lambda: len(quick.requests), lambda count: count == 3)
-            assert sum(_offsets(settings, "slow")) == 0
+            assert _through(settings, "slow") <= 3
             slow.open.set()
             eventually(lambda: len(slow.requests), lambda count: count == 3)
 
 
-def test_what_was_before_the_first_start_is_not_sent_and_nothing_after_it_is_lost(with_endpoints):
+def test_what_fires_is_told_whenever_it_began_and_what_is_over_is_not(with_endpoints):
     with receiving([]) as (receiver,):
         settings = with_endpoints(_endpoint(receiver))
-        before, between, after = _alerts(3)
-        _send(settings, [before])
+        (over, end), before, between, after = (_lived(release) for release in range(1, 5))
+        _send(settings, [over, end, before[0]])
         with running(webhooks.run, settings=settings):
-        _send(settings, [between])  # while no service runs
+            eventually(lambda: len(receiver.requests), lambda count: count == 1)
+        _send(settings, [between[0]])  # while no service runs
         with running(webhooks.run, settings=settings):
-            _send(settings, [after])
-            eventually(lambda: len(receiver.requests), lambda count: count == 2)
-        assert [event["id"] for event in receiver.bodies()] == [between["id"], after["id"]]
+            _send(settings, [after[0]])
+            eventually(lambda: len(receiver.requests), lambda count: count == 3)
+        assert receiver.told() == [each[0]["id"] for each in (before, between, after)]
+
+
+def _lived(release):
+    """An alert of a release, and its end."""
+    rule = Rule(name="missing", statistic="missing_increase", above=0.1)
+    watch = Watch(Policy(model="*", rules=(rule,)), "flights", "production", MINUTE)
+    changes = [
+        change
+        for minute, value in enumerate((0.5, 0.0), release)
+        for change in watch.observe(window(release, minute, increase(value)))
+    ]
+    return [alert_record(watch, change, 1_700_000_000_000_000) for change in changes]
+
+
+def test_a_silenced_alert_is_told_when_the_silence_ends(with_endpoints):
+    with receiving([]) as (receiver,):
+        settings = with_endpoints(_endpoint(receiver))
+        first, second = _alerts(2)
+        with Registry.open(settings) as registry:
+            silence = registry.silences.create(
+                Matchers(release=1), ends_at=2**60, author="ann", comment="known"
+            )
+            with running(webhooks.run, settings=settings):
+                _send(settings, [first, second])
+                eventually(lambda: receiver.requests, len)
+                assert receiver.told() == [second["id"]]
+                registry.silences.expire(silence.id, actor="ann")
+                eventually(lambda: len(receiver.requests), lambda count: count == 2)
+        assert receiver.told() == [second["id"], first["id"]]
+
+
+def test_nothing_is_lost_when_the_service_is_killed(with_endpoints):
+    """Killed while an answer is due, and again and again: each notification arrives, by one id."""
+    alerts = _alerts(12)
+    with receiving([]) as (receiver,):
+        settings = with_endpoints(_endpoint(receiver, retry_seconds=[0.05] * 50))
+        environment = {
+            **os.environ,
+            "KEDGE_HOME": str(settings.home),
+            "KEDGE_TOPIC_PREFIX": settings.topic_prefix,
+            "KEDGE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka["bootstrap.servers"],
+            "KEDGE_ALERTING__POLICY": str(settings.alerting.policy),
+            "KEDGE_ALERTING__WEBHOOK_SECRET": SECRET,
+            "KEDGE_WEBHOOKS__ALLOW": "127.0.0.1",
+            "KEDGE_STREAM__INSTANCE": "killed",
+        }
+        for start in range(0, 12, 4):
+            receiver.open.clear()
+            before = len(receiver.requests)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "kedge", "run", "webhooks"], env=environment
+            )
+            try:
+                _send(settings, alerts[start : start + 4])
+                eventually(lambda: len(receiver.requests), lambda n, before=before: n > before)
+            finally:
+                process.kill()
+                process.wait()
+            receiver.open.set()
+        with running(webhooks.run, settings=settings):
+            eventually(lambda: _through(settings), lambda total: total == 12)
+    assert set(receiver.told()) == {alert["id"] for alert in alerts}
+    by_alert = {}
+    for event in receiver.bodies():
+        for each in event["data"]["alerts"]:
+            by_alert.setdefault(each["id"], set()).add(event["id"])
+    assert all(len(names) == 1 for names in by_alert.values())
+    assert len({event["id"] for event in receiver.bodies()}) == 12
 
 
 def test_endpoints_of_other_formats_get_these(with_endpoints, monkeypatch):
@@ -293,7 +385,7 @@ def test_endpoints_of_other_formats_get_these(with_endpoints, monkeypatch):
             eventually(lambda: [slack.requests, pager.requests, alertmanager.requests], all)
     (message,), (event,), (notification,) = (each.bodies() for each in (slack, pager, alertmanager))
     assert alert["summary"] in message["text"]
-    assert (event["routing_key"], event["dedup_key"]) == ("k3y", alert["incident"])
+    assert event["routing_key"] == "k3y"
     assert notification["alerts"][0]["fingerprint"] == alert["fingerprint"]
     headers, body = alertmanager.requests[0]
     assert Webhook(SECRET).verify(body, headers) == notification
@@ -307,8 +399,8 @@ def test_an_endpoint_gets_what_it_asked_for(with_endpoints):
         (wanted,) = _alerts(1, "critical")
         with running(webhooks.run, settings=settings):
             _send(settings, [*_alerts(2, "info"), *_alerts(1, "critical", "another model"), wanted])
-            eventually(lambda: sum(_offsets(settings)), lambda total: total == 4)
-        assert [event["id"] for event in receiver.bodies()] == [wanted["id"]]
+            eventually(lambda: _through(settings), lambda total: total == 1)
+        assert receiver.told() == [wanted["id"]]
 
 
 def test_garbage_among_the_alerts_is_set_aside(with_endpoints):
@@ -320,7 +412,7 @@ def test_garbage_among_the_alerts_is_set_aside(with_endpoints):
             eventually(lambda: receiver.requests, len)
         ((letter,), (event,)) = _dead_letters(settings), receiver.bodies()
     assert (letter["reason"], letter["value"]) == ("unreadable", b"garbage")
-    assert event["type"] == "io.kedge.alert.firing"
+    assert event["type"] == "io.kedge.alerts.firing"
 
 
 def test_without_a_secret_the_service_says_what_to_set(with_endpoints, monkeypatch):
@@ -338,6 +430,7 @@ def test_an_endpoint_is_tested_from_the_command_line(with_endpoints, monkeypatch
         settings = with_endpoints(_endpoint(good, "good"), _endpoint(bad, "bad"))
         monkeypatch.setenv("KEDGE_ALERTING__POLICY", str(settings.alerting.policy))
         monkeypatch.setenv("KEDGE_ALERTING__WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("KEDGE_WEBHOOKS__ALLOW", "127.0.0.1")
         invoke = CliRunner().invoke
         assert invoke(app, ["webhooks", "test", "good"]).exit_code == 0
         refused = invoke(app, ["webhooks", "test", "bad", "--json"])
@@ -349,8 +442,46 @@ def test_an_endpoint_is_tested_from_the_command_line(with_endpoints, monkeypatch
     assert [each["name"] for each in listed] == ["good", "bad"]
     events = [Webhook(SECRET).verify(body, headers) for headers, body in good.requests]
     assert [event["type"] for event in events] == [
-        "io.kedge.alert.firing",
-        "io.kedge.alert.resolved",
+        "io.kedge.alerts.firing",
+        "io.kedge.alerts.resolved",
     ]
-    firing, resolved = (event["data"] for event in events)
+    (firing,), (resolved,) = (event["data"]["alerts"] for event in events)
     assert set(firing) == set(resolved) == set(_alerts(1)[0])
+
+
+def test_what_was_told_is_sent_again_on_demand(with_endpoints, monkeypatch):
+    app = typer.Typer()
+    webhooks_cli.add_to(app)
+    with receiving([]) as (receiver,):
+        settings = with_endpoints(_endpoint(receiver))
+        first, second = _alerts(2)
+        with running(webhooks.run, settings=settings):
+            _send(settings, [first, second])
+            eventually(lambda: len(receiver.requests), lambda count: count == 2)
+        monkeypatch.setenv("KEDGE_ALERTING__POLICY", str(settings.alerting.policy))
+        monkeypatch.setenv("KEDGE_ALERTING__WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("KEDGE_WEBHOOKS__ALLOW", "127.0.0.1")
+        monkeypatch.setenv("KEDGE_TOPIC_PREFIX", settings.topic_prefix)
+        monkeypatch.setenv(
+            "KEDGE_KAFKA__BOOTSTRAP_SERVERS", settings.kafka["bootstrap.servers"]
+        )
+
+        def replay(*arguments):
+            return CliRunner().invoke(app, ["webhooks", "replay", "oncall", *arguments])
+
+        shown = replay("--since", "1h", "--json")
+        assert len(receiver.requests) == 2
+        assert len(json.loads(shown.stdout)) == 2
+        assert json.loads(replay("--until", "1h", "--since", "2h", "--json").stdout) == []
+        assert replay("--of", second["incident"], "--yes").exit_code == 0
+        assert replay("--since", "1h", "--yes").exit_code == 0
+    before, replays = receiver.requests[:2], receiver.requests[2:]
+    events = [Webhook(SECRET).verify(body, headers) for headers, body in replays]
+    assert receiver.told()[2:] == [second["id"], first["id"], second["id"]]
+    assert [event.pop("replay") for event in events] == [True] * 3
+    assert events[1:] == [json.loads(body) for _, body in before]
+    assert [headers["webhook-id"] for headers, _ in replays[1:]] == [
+        headers["webhook-id"] for headers, _ in before
+    ]
+    assert all(headers["kedge-replay"] == "true" for headers, _ in replays)
+    assert "kedge-replay" not in before[0][0]
