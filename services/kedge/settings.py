@@ -31,6 +31,7 @@ from pydantic_settings import (
 from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
+from kedge.webhook_settings import WebhookSettings, listed
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -46,14 +47,6 @@ def micros(seconds: float) -> int:
 
 def _is_multiple(seconds: float, of: float) -> bool:
     return micros(seconds) % micros(of) == 0
-
-
-def _of_text(value: Any) -> Any:
-    """The entries of a list that stands in an environment variable, with commas or as JSON."""
-    if not isinstance(value, str):
-        return value
-    entries = (each.strip(" '\"") for each in value.strip(" []").split(","))
-    return [each for each in entries if each]
 
 
 class _Section(BaseModel):
@@ -168,7 +161,7 @@ class StreamSettings(_Section):
     @field_validator("longer_windows", mode="before")
     @classmethod
     def _listed(cls, lengths: Any) -> Any:
-        return _of_text(lengths)
+        return listed(lengths)
 
     @field_validator("longer_windows")
     @classmethod
@@ -212,24 +205,6 @@ class AlertingSettings(_Section):
     webhook_secret: SecretStr | None = Field(
         None, description="Standard Webhooks secret, `whsec_…`, for endpoints that name no other."
     )
-
-
-class WebhookSettings(_Section):
-    """Where alerts may be posted to."""
-
-    allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="Hosts, addresses and networks that are not of the internet and may be posted "
-        "to, separated by commas: hooks.internal,10.0.0.0/8.",
-    )
-    proxy: str | None = Field(
-        None, description="URL of a proxy that connects in place of Kedge, by rules of its own."
-    )
-
-    @field_validator("allow", mode="before")
-    @classmethod
-    def _listed(cls, allow: Any) -> Any:
-        return _of_text(allow)
 
 
 class ArchiveSettings(_Section):

@@ -21,7 +21,8 @@ def payload(notification: Notification) -> Record:
     """One notification; its alerts are Alertmanager's alerts."""
     alerts = [_alert(each) for each in notification.alerts]
     # Its name of the rule, which is a label as any other there.
-    group = {"alertname" if k == "rule" else k: v for k, v in sorted(notification.group.items())}
+    given = {"alertname" if k == "rule" else k: v for k, v in notification.group.items()}
+    group = dict(sorted(given.items()))
     named = ", ".join(f"{name}={json.dumps(value)}" for name, value in group.items())
     return {
         "version": "4",
