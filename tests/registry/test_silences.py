@@ -39,8 +39,12 @@ def test_a_silence_is_in_force_from_its_start_to_its_end(registry):
     assert later.id > now.id
     at = {t: registry.silences.find(active_at=t) for t in (999, 1000, 1499, 1500, 1999, 2000)}
     assert at == {
-        **{999: [], 1000: [now], 1499: [now]},
-        **{1500: [now, later], 1999: [now, later], 2000: []},
+        999: [],
+        1000: [now],
+        1499: [now],
+        1500: [now, later],
+        1999: [now, later],
+        2000: [],
     }
     assert registry.silences.find() == [now, later]
 

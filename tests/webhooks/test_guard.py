@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from kedge.errors import KedgeError
-from kedge.settings import Settings, WebhookSettings
+from kedge.settings import Settings
+from kedge.webhook_settings import WebhookSettings
 from kedge.webhooks import guard as guarding
 from kedge.webhooks.attempts import client, post
 from kedge.webhooks.guard import Guard, GuardedTransport, RefusedAddressError

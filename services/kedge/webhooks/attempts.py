@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import httpx
 
-from kedge.settings import WebhookSettings
+from kedge.webhook_settings import WebhookSettings
 from kedge.webhooks.guard import Guard, GuardedTransport
 
 TIMEOUT = 15.0

@@ -13,9 +13,9 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from kedge.contracts import Topics, UnreadableMessageError, decode
-from kedge.settings import WebhookSettings
 from kedge.streams import Incoming, Outgoing, dead_letter, incoming
 from kedge.streams.clients import Options, consumer, producer
+from kedge.webhook_settings import WebhookSettings
 from kedge.webhooks.attempts import Attempt, client, pause, post
 from kedge.webhooks.notification import Notification
 from kedge.webhooks.positions import Positions

@@ -17,6 +17,10 @@ from kedge.policy import Labels, Policy, Webhook, labels_of
 from kedge.webhooks.notification import Notification
 
 Key = tuple[str, ...]
+_LEFT_OUT = ""
+"""What an endpoint was told last of an incident that its group's newest notification left out, as
+it was muted: when it is not any more and still fires, that is news."""
+
 Silenced = Callable[[Labels], bool]
 
 
@@ -36,7 +40,7 @@ class _Incident:
 
     @property
     def fires(self) -> bool:
-        return str(self.alert["status"]) == "firing"
+        return bool(self.alert["status"] == "firing")
 
     @property
     def hurries(self) -> bool:
@@ -44,9 +48,14 @@ class _Incident:
         return self.alert["decision"] is not None
 
     def is_news(self, endpoint: str) -> bool:
-        if not self.fires:
-            return endpoint in self.told
-        return self.told.get(endpoint) != self.alert["id"]
+        """Whether an endpoint is to be told.
+
+        Of what fires, of the end of what it was told, and of what an alias was to be moved for,
+        even if that is over by now.
+        """
+        return self.told.get(endpoint) != self.alert["id"] and (
+            self.fires or endpoint in self.told or self.hurries
+        )
 
     def to_json(self) -> dict[str, Any]:
         message = base64.b64encode(encode("alert", self.alert)).decode()
@@ -126,7 +135,7 @@ class Groups:
     def _grouped(self, webhook: Webhook) -> Iterator[tuple[dict[str, str], list[_Incident]]]:
         groups: dict[Key, list[_Incident]] = {}
         for _name, incident in sorted(self._incidents.items()):
-            if incident.alert["severity"] in webhook.severities or webhook.name in incident.told:
+            if _concerns(incident, webhook):
                 labels = labels_of(incident.alert)
                 key = tuple(labels[name] for name in webhook.group_by)
                 groups.setdefault(key, []).append(incident)
@@ -144,7 +153,14 @@ class Groups:
         name = webhook.name
         key = _key(webhook, group)
         sent = self._sent.get(key)
-        ended = [each for each in incidents if not each.fires and each.is_news(name)]
+        ended = []
+        for each in incidents:
+            if each.fires or not each.is_news(name):
+                continue
+            if name in each.told or not self._is_muted(each, silenced):
+                ended.append(each)
+            else:
+                self._mark(each, name)  # over before anybody wanted to hear of it
         fresh = [each for each in incidents if each.fires and each.is_news(name)]
         over = any(_is_ready(each, webhook, sent, now) for each in ended)
         ready = [each for each in fresh if _is_ready(each, webhook, sent, now)]
@@ -158,15 +174,14 @@ class Groups:
             id(each) in heard for each in (*ready, *(known if repeated else ()))
         ):
             return None
-        for each in ended:
-            del each.told[name]
         listed = {each.alert["id"]: each.alert for each in (*ended, *loud)}
-        for each in loud:
-            each.told[name] = each.alert["id"]
+        for each in (*ended, *loud):
+            self._mark(each, name)
+        for each in known:
+            if id(each) not in heard:
+                self._mark(each, name, _LEFT_OUT)
         self._sent[key] = now
         self._touched.add(("sent", *key))
-        for each in (*ended, *loud):
-            self._touch(each.alert["incident"])
         # What was told before and is muted now still fires: the group is not over.
         firing = any(each.fires and name in each.told for each in incidents)
         return Notification.of(name, group, listed.values(), now, firing=firing)
@@ -184,7 +199,10 @@ class Groups:
     def _forget(self, now: int) -> None:
         """Let go of incidents whose end was told to all, and of groups that may begin anew."""
         for name, incident in list(self._incidents.items()):
-            if not incident.fires and not incident.told:
+            if not incident.fires and not any(
+                _concerns(incident, webhook) and incident.is_news(webhook.name)
+                for webhook in self._policy.webhooks
+            ):
                 del self._incidents[name]
                 self._touch(name)
         intervals = {
@@ -204,6 +222,11 @@ class Groups:
                 del self._sent[key]
                 self._touched.add(("sent", *key))
 
+    def _mark(self, incident: _Incident, endpoint: str, told: str | None = None) -> None:
+        """Remember what the endpoint was told last; its newest alert by default."""
+        incident.told[endpoint] = incident.alert["id"] if told is None else told
+        self._touch(incident.alert["incident"])
+
     def _touch(self, incident: str) -> None:
         self._touched.add(("incident", incident))
 
@@ -212,6 +235,11 @@ class Groups:
             return self._sent.get(key[1:])
         incident = self._incidents.get(key[1])
         return None if incident is None else incident.to_json()
+
+
+def _concerns(incident: _Incident, webhook: Webhook) -> bool:
+    """Whether an endpoint asked for such alerts, or was told of this one when it did."""
+    return incident.alert["severity"] in webhook.severities or webhook.name in incident.told
 
 
 def _key(webhook: Webhook, group: Mapping[str, str]) -> Key:
