@@ -9,7 +9,7 @@ from kedge.policy.readings import Reading, Subject, Window, time_text
 from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule, detectors_of, policy_for
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
-from kedge.policy.webhook import Webhook, is_local, webhook_url_problem
+from kedge.policy.webhook import Webhook, webhook_url_problem
 
 __all__ = [
     "LABELS",
@@ -40,7 +40,6 @@ __all__ = [
     "alert_record",
     "decide",
     "detectors_of",
-    "is_local",
     "labels_of",
     "parse",
     "policy_for",

@@ -29,12 +29,12 @@ def webhook_url_problem(url: str, *, allow_insecure: bool) -> str:
         return "no URL of an endpoint: like https://example.com/hook"
     if parts.username is not None:
         return "credentials in a URL, and these end up in logs: the signature is the proof"
-    if parts.scheme == "http" and not allow_insecure and not is_local(url):
+    if parts.scheme == "http" and not allow_insecure and not _is_local(url):
         return "plain http to another machine: use https, or set allow_insecure = true"
     return ""
 
 
-def is_local(url: str) -> bool:
+def _is_local(url: str) -> bool:
     """Whether a URL leads to this machine."""
     return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
 
