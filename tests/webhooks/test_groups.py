@@ -304,6 +304,16 @@ def test_twenty_features_that_drift_together_are_one_notification(groups):
     }
 
 
+def test_a_group_of_any_size_is_told_in_messages_that_are_not_too_long(groups):
+    names = [f"f{number:04}" for number in range(1001)]
+    _at(groups, 0, *(alert(incident=name, id=name, column=name) for name in names))
+    told = _at(groups, WAIT)
+    assert [each["id"] for one in told for each in one.alerts] == names
+    assert len({one.id for one in told}) == len(told) == 6
+    assert {one.group_id for one in told} == {told[0].group_id}
+    assert _at(groups, WAIT + INTERVAL) == []
+
+
 def test_one_with_a_decision_takes_along_what_waits(groups):
     assert _at(groups, 0, alert(incident="a", id="a", severity="info")) == []
     decided = alert(incident="b", id="b", severity="critical", decision=DECISION)

@@ -3,7 +3,7 @@
 from kedge.policy.alerts import alert_record
 from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
-from kedge.policy.matchers import LABELS, Inhibition, Label, Labels, Matchers, labels_of
+from kedge.policy.matchers import LABELS, Inhibition, Inhibitor, Label, Labels, Matchers, labels_of
 from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window, time_text
 from kedge.policy.rhythm import Rhythm
@@ -20,6 +20,7 @@ __all__ = [
     "GoBack",
     "Incident",
     "Inhibition",
+    "Inhibitor",
     "Label",
     "Labels",
     "Matchers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -84,15 +84,34 @@ class Inhibition(Part):
         description="Labels that both have alike, beside the model and the environment.",
     )
 
-    def mutes(self, source: Labels, target: Labels) -> bool:
-        """Whether one alert that fires mutes another.
+    def key(self, labels: Labels) -> tuple[str, ...]:
+        """What both have alike."""
+        return tuple(labels[name] for name in self.equal)
 
-        What is on both sides is not muted by what is on both sides too: else an alert would mute
-        itself, and two each other (Prometheus documentation, "Inhibition-related settings").
-        """
-        return (
-            self.source.match(source)
-            and self.target.match(target)
-            and not (self.source.match(target) and self.target.match(source))
-            and all(source[name] == target[name] for name in self.equal)
+
+class Inhibitor:
+    """What the alerts that fire mute.
+
+    What is on both sides of an inhibition is not muted by what is on both sides too: else an alert
+    would mute itself, and two each other (Prometheus documentation, "Inhibition-related settings").
+
+    Args:
+        inhibitions: of the policy.
+        firing: labels of the alerts that fire.
+    """
+
+    def __init__(self, inhibitions: Iterable[Inhibition], firing: Iterable[Labels]) -> None:
+        firing = list(firing)
+        self._sources = []
+        for each in inhibitions:
+            sources = [labels for labels in firing if each.source.match(labels)]
+            one_sided = [labels for labels in sources if not each.target.match(labels)]
+            self._sources.append((each, set(map(each.key, sources)), set(map(each.key, one_sided))))
+
+    def mutes(self, labels: Labels) -> bool:
+        """Whether an alert with these labels is muted."""
+        return any(
+            each.target.match(labels)
+            and each.key(labels) in (one_sided if each.source.match(labels) else sources)
+            for each, sources, one_sided in self._sources
         )

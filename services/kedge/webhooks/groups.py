@@ -8,15 +8,19 @@ a while (https://prometheus.io/docs/alerting/latest/alertmanager).
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from kedge.contracts import Record, decode, encode
-from kedge.policy import Labels, Policy, Webhook, labels_of
+from kedge.policy import Inhibition, Inhibitor, Labels, Policy, Webhook, labels_of
 from kedge.webhooks.notification import Notification
 
 Key = tuple[str, ...]
+_MOST_ALERTS = 200
+"""In one notification: of more, a group has several, so that each fits into a message."""
+
 _LEFT_OUT = ""
 """What an endpoint was told last of an incident that its group's newest notification left out, as
 it was muted: when it is not any more and still fires, that is news."""
@@ -32,11 +36,16 @@ class _Incident:
         alert: its newest.
         since: when that came, on the clock of this service; microseconds since 1970.
         told: by the name of an endpoint, the id of the alert that it was told last.
+        labels: of the alert.
     """
 
     alert: Record
     since: int
     told: dict[str, str] = field(default_factory=dict)
+    labels: Labels = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = labels_of(self.alert)
 
     @property
     def fires(self) -> bool:
@@ -65,6 +74,26 @@ class _Incident:
     def from_json(cls, data: dict[str, Any]) -> Self:
         _name, alert = decode(base64.b64decode(data["alert"]), "alert")
         return cls(alert, data["since"], data["told"])
+
+
+class _Muted:
+    """Incidents that nobody is to be told of now."""
+
+    def __init__(
+        self,
+        inhibitions: Iterable[Inhibition],
+        incidents: Iterable[_Incident],
+        silenced: Silenced,
+    ) -> None:
+        self._inhibitions, self._incidents, self._silenced = inhibitions, incidents, silenced
+
+    @cached_property
+    def _inhibitor(self) -> Inhibitor:
+        firing = (each.labels for each in self._incidents if each.fires)
+        return Inhibitor(self._inhibitions, firing)
+
+    def __contains__(self, incident: _Incident) -> bool:
+        return self._inhibitor.mutes(incident.labels) or self._silenced(incident.labels)
 
 
 class Groups:
@@ -106,11 +135,12 @@ class Groups:
             silenced: whether somebody wants to hear nothing of alerts with these labels; asked
                 only where something is due.
         """
+        muted = _Muted(self._policy.inhibit, self._incidents.values(), silenced)
         due = [
             notification
             for webhook in self._policy.webhooks
             for group, incidents in self._grouped(webhook)
-            if (notification := self._due(webhook, group, incidents, now, silenced)) is not None
+            for notification in self._due(webhook, group, incidents, now, muted)
         ]
         self._forget(now)
         return due
@@ -136,8 +166,7 @@ class Groups:
         groups: dict[Key, list[_Incident]] = {}
         for _name, incident in sorted(self._incidents.items()):
             if _concerns(incident, webhook):
-                labels = labels_of(incident.alert)
-                key = tuple(labels[name] for name in webhook.group_by)
+                key = tuple(incident.labels[name] for name in webhook.group_by)
                 groups.setdefault(key, []).append(incident)
         for key, incidents in sorted(groups.items()):
             yield self._scope | dict(zip(webhook.group_by, key, strict=True)), incidents
@@ -148,8 +177,8 @@ class Groups:
         group: Mapping[str, str],
         incidents: list[_Incident],
         now: int,
-        silenced: Silenced,
-    ) -> Notification | None:
+        muted: _Muted,
+    ) -> Iterator[Notification]:
         name = webhook.name
         key = _key(webhook, group)
         sent = self._sent.get(key)
@@ -157,7 +186,7 @@ class Groups:
         for each in incidents:
             if each.fires or not each.is_news(name):
                 continue
-            if name in each.told or not self._is_muted(each, silenced):
+            if name in each.told or each not in muted:
                 ended.append(each)
             else:
                 self._mark(each, name)  # over before anybody wanted to hear of it
@@ -167,13 +196,13 @@ class Groups:
         repeated = sent is not None and now >= sent + _micros(webhook.repeat_interval_seconds)
         known = [each for each in incidents if each.fires and name in each.told]
         if not (over or ready or (repeated and known)):
-            return None
-        loud = [each for each in (*fresh, *known) if not self._is_muted(each, silenced)]
+            return
+        loud = [each for each in (*fresh, *known) if each not in muted]
         heard = {id(each) for each in loud}
         if not over and not any(
             id(each) in heard for each in (*ready, *(known if repeated else ()))
         ):
-            return None
+            return
         listed = {each.alert["id"]: each.alert for each in (*ended, *loud)}
         for each in (*ended, *loud):
             self._mark(each, name)
@@ -184,17 +213,10 @@ class Groups:
         self._touched.add(("sent", *key))
         # What was told before and is muted now still fires: the group is not over.
         firing = any(each.fires and name in each.told for each in incidents)
-        return Notification.of(name, group, listed.values(), now, firing=firing)
-
-    def _is_muted(self, incident: _Incident, silenced: Silenced) -> bool:
-        labels = labels_of(incident.alert)
-        inhibited = any(
-            inhibition.mutes(labels_of(source.alert), labels)
-            for inhibition in self._policy.inhibit
-            for source in self._incidents.values()
-            if source.fires
-        )
-        return inhibited or silenced(labels)
+        alerts = list(listed.values())
+        for start in range(0, len(alerts), _MOST_ALERTS):
+            some = alerts[start : start + _MOST_ALERTS]
+            yield Notification.of(name, group, some, now, firing=firing)
 
     def _forget(self, now: int) -> None:
         """Let go of incidents whose end was told to all, and of groups that may begin anew."""

@@ -17,7 +17,7 @@ from kedge.streams.clients import Options
 from kedge.webhooks.groups import Groups, Key
 
 _LOOK = 1_000_000
-"""How long what is known of silences is good for, in microseconds."""
+"""How often what waits for its time is looked at, and the silences too; in microseconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +46,7 @@ class Notifier:
         self._policies, self._topics, self._kafka, self._now = watched, topics, kafka, now
         self._silences = _Silences(registry)
         self._groups: dict[int, dict[_Scope, Groups]] = {}
+        self._looked = 0
 
     def assigned(self, partition: int) -> None:
         states: dict[bytes, bytes | None] = {}
@@ -82,6 +83,9 @@ class Notifier:
         return list(self._due(now))
 
     def idle(self, now: int) -> list[Outgoing]:
+        if self._looked <= now < self._looked + _LOOK:
+            return []
+        self._looked = now
         return list(self._due(now))
 
     def _due(self, now: int) -> Iterator[Outgoing]:
