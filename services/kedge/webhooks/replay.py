@@ -55,7 +55,7 @@ def notifications(kafka: Options, topics: Topics, chosen: Told) -> list[Notifica
         for each in _read(kafka, topics.notifications, partition)
         if each in chosen
     }
-    return sorted(found.values(), key=lambda each: (each.produced_at, each.id))
+    return sorted(found.values(), key=lambda each: each.produced_at)
 
 
 def _read(kafka: Options, topic: str, partition: int) -> Iterator[Notification]:
