@@ -34,6 +34,15 @@ ALERT = {
     "produced_at": 1_700_000_000_000_000,
 }
 
+DECISION = {
+    "action": "rolled_back",
+    "from_release": 2,
+    "to_release": 1,
+    "generation": 3,
+    "reason": "it was healthy",
+    "decided_at": 0,
+}
+
 
 def alert(**changes):
     """One that fires, but for the changes."""

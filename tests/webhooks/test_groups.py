@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from kedge.policy import Inhibition, Policy, Rule, Webhook
 from kedge.webhooks.groups import Groups
-from webhook_alerts import alert
+from webhook_alerts import DECISION, alert
 
 SECOND = 1_000_000
 WAIT, INTERVAL, REPEAT = 3, 10, 25
@@ -258,15 +258,6 @@ class Simulation(RuleBasedStateMachine):
 def _names(notification):
     return {told["incident"] for told in notification.alerts}
 
-
-DECISION = {
-    "action": "rolled_back",
-    "from_release": 2,
-    "to_release": 1,
-    "generation": 3,
-    "reason": "it was healthy",
-    "decided_at": 0,
-}
 
 TestSimulation = Simulation.TestCase
 TestSimulation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
