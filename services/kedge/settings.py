@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
+from kedge.web.settings import WebSettings
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -288,6 +289,7 @@ class Settings(BaseSettings):
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
 
     @field_validator("kafka", mode="before")
     @classmethod

@@ -31,6 +31,7 @@ SERVICES: Mapping[str, str] = {
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",
     "mlflow": "kedge.registry.mlflow",
+    "web": "kedge.web.service",
 }
 """Each service, and the module whose `run` it is."""
 

@@ -25,7 +25,15 @@ Actor = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
 
-_TIMES = ("created_at", "moved_at", "refused_at")
+_TIMES = (
+    "at",
+    "created_at",
+    "expires_at",
+    "moved_at",
+    "refused_at",
+    "revoked_at",
+    "used_at",
+)
 _IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version")
 
 

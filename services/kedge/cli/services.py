@@ -39,7 +39,7 @@ def run(
         str,
         typer.Argument(
             help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks, "
-            "archiver or mlflow."
+            "archiver, mlflow or web."
         ),
     ],
 ) -> None:

@@ -1,5 +1,6 @@
 """Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
 
+from kedge.registry.audit import Act, AuditEntry
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
@@ -12,16 +13,23 @@ from kedge.registry.errors import (
     IncidentConflictError,
     RefusedIncidentError,
     StaleAliasError,
+    TakenNameError,
     UnknownAliasError,
     UnknownModelError,
     UnknownReleaseError,
+    UnknownTokenError,
     UnknownVersionError,
 )
+from kedge.registry.listings import Key, ListedVersion, Listing
 from kedge.registry.registry import Registry
+from kedge.registry.tokens import SCOPES, Scope, Token
 
 __all__ = [
+    "SCOPES",
+    "Act",
     "AliasMove",
     "AmbiguousVersionError",
+    "AuditEntry",
     "BadNameError",
     "CodeConflictError",
     "CodeVersion",
@@ -30,14 +38,21 @@ __all__ = [
     "DatabaseUnavailableError",
     "Difference",
     "IncidentConflictError",
+    "Key",
+    "ListedVersion",
+    "Listing",
     "ModelVersion",
     "Refusal",
     "RefusedIncidentError",
     "Registry",
     "Release",
+    "Scope",
     "StaleAliasError",
+    "TakenNameError",
+    "Token",
     "UnknownAliasError",
     "UnknownModelError",
     "UnknownReleaseError",
+    "UnknownTokenError",
     "UnknownVersionError",
 ]
