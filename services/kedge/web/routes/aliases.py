@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -111,23 +112,28 @@ def roll_back_alias(
     response: Response,
     if_match: IfMatch = None,
 ) -> AliasView:
-    """Point an alias at the release where it pointed before its latest move.
+    """Point an alias at the release where it pointed before, as the history of its moves has it.
 
     What the caller saw is said as for a move.
     """
     seen = seen_generation(if_match, None, rollback.expected_generation)
     history = changes.registry.history(model, alias)
-    # Of the move that the caller saw: one that came since is refused as stale below.
-    known = next((move for move in history if move.generation == seen), None)
-    if known is None:
+    target = _before(history[:seen])
+    if target is None and seen != len(history):
         current = history[-1] if history else None
         raise _stale(StaleAliasError(model, alias, seen, current), by_body=if_match is None)
-    if known.from_release is None:
+    if target is None:
         raise ApiError(
             problems.CONFLICT, f"`{alias}` of `{model}` has pointed at no other release before"
         )
-    moved = _moved(changes, (model, alias), known.from_release, rollback, seen)
+    moved = _moved(changes, (model, alias), target, rollback, seen)
     return _told(moved, response)
+
+
+def _before(history: Sequence[AliasMove]) -> int | None:
+    """The last release other than the present one; None if there is none."""
+    targets = [move.to_release for move in history]
+    return next((target for target in reversed(targets) if target != targets[-1]), None)
 
 
 @router.get("/{alias}/history", responses=READING, dependencies=[Reading])
