@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from kedge.registry import SCOPES, Act, Registry, Scope, Token
@@ -131,5 +131,17 @@ def _administering(request: Request, caller: Admin, backend: BackendDep) -> Chan
 
 Operating = Annotated[Changes, Depends(_operating)]
 """A changing route's argument."""
+
+
+def _by_json(
+    changes: Operating, content_type: Annotated[str, Header(include_in_schema=False)] = ""
+) -> Changes:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(problems.MEDIA_TYPE_NOT_TAKEN, "the body has to be application/json")
+    return changes
+
+
+OperatingByJson = Annotated[Changes, Depends(_by_json)]
+"""The same of a route that takes JSON; what comes is looked at once it is known who asks."""
 Administering = Annotated[Changes, Depends(_administering)]
 """The same for what only administrators may change."""

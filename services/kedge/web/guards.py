@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +26,10 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+
+
+_DISCARD_BYTES = 1 << 22
+_DISCARD_SECONDS = 2.0
 
 
 class SecurityHeaders:
@@ -94,6 +99,7 @@ class BodyLimits:
             try:
                 message = await asyncio.wait_for(receive(), self._web.receive_timeout)
             except TimeoutError as error:
+                state["body_done"] = True
                 raise ApiError(
                     problems.TIMEOUT,
                     f"nothing came for {self._web.receive_timeout:g} seconds",
@@ -105,7 +111,32 @@ class BodyLimits:
                 raise _too_large(limit)
             return message
 
-        await self._app(scope, receiving, send)
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and not state.get("body_done"):
+                await _discard(Headers(scope=scope), receive)
+                state["body_done"] = True
+            await send(message)
+
+        await self._app(scope, receiving, sending)
+
+
+async def _discard(headers: Headers, receive: Receive) -> None:
+    """Take some of a body that nobody wants.
+
+    Closing a connection with bytes unread resets it, and the client may not see its answer.
+    """
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return
+    if headers.get("expect"):
+        return  # it waits for us before it sends anything
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while discarded < _DISCARD_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _too_large(limit: int) -> ApiError:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Query
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from kedge.registry.names import NAME_PATTERN
-from kedge.web import problems
-from kedge.web.problems import ApiError
 
 _LARGEST = 2**31 - 1
 """Of the registry's numbers."""
@@ -39,14 +37,6 @@ Generation = Annotated[
 Text = Annotated[str, StringConstraints(max_length=10_000, pattern=_NO_NUL)]
 Filter = Annotated[str | None, Query(max_length=500, pattern=_NO_NUL)]
 
-
-def _json_only(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> None:
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(problems.MEDIA_TYPE_NOT_TAKEN, "the body has to be application/json")
-
-
-JSON_ONLY = Depends(_json_only)
-"""A dependency of routes that take JSON."""
 
 Start = Annotated[
     AwareDatetime | None, Query(description="RFC 3339, with a zone; from this time on.")

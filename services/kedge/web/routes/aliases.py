@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from kedge.registry import AliasMove, StaleAliasError, UnknownAliasError
 from kedge.web import API, problems
 from kedge.web.backend import RegistryDep
-from kedge.web.callers import Changes, Operating, Reading
+from kedge.web.callers import Changes, OperatingByJson, Reading
 from kedge.web.conditional import (
     ConditionalRoute,
     IfMatch,
@@ -21,7 +21,6 @@ from kedge.web.conditional import (
 )
 from kedge.web.pages import Page, PagingDep
 from kedge.web.parameters import (
-    JSON_ONLY,
     AliasName,
     Generation,
     ModelName,
@@ -81,13 +80,13 @@ def get_alias(
     return _told(move, response)
 
 
-@router.put("/{alias}", responses=_MOVING, dependencies=[JSON_ONLY])
+@router.put("/{alias}", responses=_MOVING)
 def move_alias(
     model: ModelName,
     alias: AliasName,
     move: Move,
     *,
-    changes: Operating,
+    changes: OperatingByJson,
     response: Response,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
@@ -102,13 +101,13 @@ def move_alias(
     return _told(moved, response)
 
 
-@router.post("/{alias}/rollback", responses=_MOVING, dependencies=[JSON_ONLY])
+@router.post("/{alias}/rollback", responses=_MOVING)
 def roll_back_alias(
     model: ModelName,
     alias: AliasName,
     rollback: Rollback,
     *,
-    changes: Operating,
+    changes: OperatingByJson,
     response: Response,
     if_match: IfMatch = None,
 ) -> AliasView:

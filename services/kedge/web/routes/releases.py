@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from kedge.web import API
 from kedge.web.backend import RegistryDep
-from kedge.web.callers import Operating, Reading
+from kedge.web.callers import OperatingByJson, Reading
 from kedge.web.conditional import ConditionalRoute
 from kedge.web.pages import Page, PagingDep
-from kedge.web.parameters import JSON_ONLY, ModelName, ReleasePath, Text, VersionId
+from kedge.web.parameters import ModelName, ReleasePath, Text, VersionId
 from kedge.web.problems import CHANGING, READING
 from kedge.web.views import DifferenceView, ReleaseView
 
@@ -39,9 +39,9 @@ def list_releases(model: ModelName, registry: RegistryDep, paging: PagingDep) ->
     return paging.page("releases", rows, ReleaseView)
 
 
-@router.post("", status_code=201, responses=CHANGING, dependencies=[JSON_ONLY])
+@router.post("", status_code=201, responses=CHANGING)
 def create_release(
-    model: ModelName, new: NewRelease, changes: Operating, response: Response
+    model: ModelName, new: NewRelease, changes: OperatingByJson, response: Response
 ) -> ReleaseView:
     """Pair a model version and a code version under the next number. It serves nothing yet."""
     release = changes.registry.create_release(
