@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from kedge.logs import mask_secrets
 from kedge.registry import SCOPES, Act, Registry, Scope, Token
 from kedge.web import problems
 from kedge.web.backend import Backend, BackendDep
@@ -107,12 +108,10 @@ def _forbidden(token: Token, needed: Scope) -> ApiError:
 
 
 def _act(request: Request, caller: Caller) -> Act:
-    return Act(
-        caller.name,
-        request.scope["endpoint"].__name__,
-        request.url.path,
-        request_id_of(request.scope),
-    )
+    # Somebody may have put a secret into a path by mistake.
+    path: str = mask_secrets(None, "", {"path": request.url.path})["path"]
+    action = request.scope["endpoint"].__name__
+    return Act(caller.name, action, path, request_id_of(request.scope))
 
 
 Reading = Security(caller, scopes=["read"])

@@ -54,7 +54,8 @@ class Paging:
         if self.cursor is None:
             return None
         try:
-            said = json.loads(base64.b64decode(self.cursor + "==", b"-_", validate=True))
+            padded = self.cursor + "=" * (-len(self.cursor) % 4)
+            said = json.loads(base64.b64decode(padded, b"-_", validate=True))
         except (binascii.Error, ValueError, RecursionError) as error:
             raise _foreign() from error
         if not isinstance(said, list) or said[:1] != [listing]:
