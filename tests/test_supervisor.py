@@ -21,6 +21,7 @@ def environment(settings):
         "KEDGE_TOPIC_PREFIX": settings.topic_prefix,
         "KEDGE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka["bootstrap.servers"],
         "KEDGE_STREAM__PARTITIONS": str(settings.stream.partitions),
+        "KEDGE_WEB__PORT": "0",
     }
 
 

@@ -88,6 +88,8 @@ def _variables(home: Path, policy: Path, secret: str, port: int) -> dict[str, st
         "KEDGE_ALERTING__WEBHOOK_SECRET": secret,
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",
         "KEDGE_SERVING__PORT": str(port),
+        # A free one: `kedge up` may be running beside the demo.
+        "KEDGE_WEB__PORT": "0",
     }
 
 
