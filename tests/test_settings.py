@@ -40,6 +40,8 @@ def test_where_things_lie_follows_home(tmp_path):
         ("KEDGE_STREAM__WINDOW", "-1"),
         ("KEDGE_STREAM__WINDOWS", "5"),
         ("KEDGE_TOPIC_PREFIX", "no spaces"),
+        ("KEDGE_APPROVALS__SECRET", "too short"),
+        ("KEDGE_APPROVALS__URL", "kedge.example.com"),
         ("KEDGE_STREAM__SLIDE", "90"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "3600,90"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "60"),

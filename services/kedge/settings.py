@@ -28,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
 from kedge.web.settings import WebSettings
@@ -285,6 +286,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = Field(default_factory=StreamSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
+    approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)

@@ -13,8 +13,8 @@ from chaos import truth
 from chaos.found import Check, Found
 from chaos.traffic import Traffic
 from chaos.world import ALIAS, MODEL, PARTITIONS, WINDOW, World
-from kedge.alerting import ACTOR
 from kedge.contracts import Record
+from kedge.rollback import ACTOR
 
 COLUMNS = ("x", "y", "score")
 

@@ -13,6 +13,9 @@ ROLLED_BACK = {
     "from_release": 2,
     "to_release": 1,
     "generation": 3,
+    "proposal": None,
+    "approve_url": None,
+    "reject_url": None,
     "reason": "it was healthy",
     "decided_at": 0,
 }

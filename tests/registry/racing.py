@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedge.registry import Registry, StaleAliasError
+from kedge.registry import Registry, SettledProposalError, StaleAliasError
 
 _meeting = None
 _LONGEST_WAIT = 120
@@ -47,3 +47,18 @@ def race_registrations(settings, artifact, reference):
     _meeting.wait(_LONGEST_WAIT)
     with Registry.open(settings) as registry:
         return registry.register_model("m", artifact, reference, actor="a").id
+
+
+def race_approvals(settings, racer, proposals):
+    """All racers approve each proposal at the same moment."""
+    results = []
+    with Registry.open(settings) as registry:
+        for number in proposals:
+            _meeting.wait(_LONGEST_WAIT)
+            try:
+                move = registry.proposals.approve(number, actor=f"racer {racer}", reason="now")
+            except SettledProposalError as error:
+                results.append((number, False, error.proposal.answered_by))
+            else:
+                results.append((number, True, move.actor))
+    return results

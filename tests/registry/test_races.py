@@ -63,3 +63,32 @@ def test_sixteen_processes_make_one_registry_with_one_version(home, race, _attem
     with Registry.open(home) as registry:
         assert [version.id for version in registry.model_versions("m")] == list(ids)
         assert registry.artifact(*ids).read_text() == "{}"
+
+
+def test_of_sixteen_approvals_exactly_one_moves_the_alias_and_the_others_are_told(home, race):
+    """Two proposals that were made at the same generation: the second one has become stale."""
+    with released(home) as registry:
+        registry.move_alias("m", "production", 3, expected_generation=0, actor="a", reason="")
+        numbers = [
+            registry.proposals.propose(
+                "m",
+                "production",
+                to_release,
+                expected_generation=1,
+                incident=f"i{to_release}",
+                within=10**12,
+                actor="alerting",
+                reason="it is sick",
+            ).id
+            for to_release in (1, 2)
+        ]
+        told = race(racing.race_approvals, *((home, racer, numbers) for racer in range(RACERS)))
+        history = registry.history("m", "production")
+        states = [each.state for each in registry.proposals.list()]
+    first, second = ([racer[i] for racer in told] for i in (0, 1))
+    (winner,) = [who for _, won, who in first if won]
+    assert {who for _, _, who in first} == {winner}
+    assert not any(won for _, won, _ in second)
+    assert len({who for _, _, who in second}) == 1
+    assert [(move.to_release, move.actor) for move in history] == [(3, "a"), (1, winner)]
+    assert states == ["approved", "stale"]

@@ -15,7 +15,9 @@ from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
+from kedge.cli.rehearse import add_to as add_rehearse
 from kedge.cli.releases import add_to as add_releases
+from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
@@ -37,6 +39,8 @@ for add_to in (
     add_broker,
     add_versions,
     add_releases,
+    add_rehearse,
+    add_rollback,
     add_registry,
     add_mlflow,
     add_access,

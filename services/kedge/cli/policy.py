@@ -61,7 +61,7 @@ above = 0
 # slots = 24
 
 [rollback]
-mode = "act"            # dry-run: decide, say so in the alert, and move nothing
+mode = "auto"           # approve: ask a person; dry-run: say so in the alert, and move nothing
 cooldown_seconds = 3600
 most_per_day = 3
 

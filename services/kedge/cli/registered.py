@@ -26,10 +26,12 @@ Actor = Annotated[
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
 
 _TIMES = (
+    "answered_at",
     "at",
     "created_at",
     "expires_at",
     "moved_at",
+    "proposed_at",
     "refused_at",
     "revoked_at",
     "used_at",
@@ -96,4 +98,4 @@ def _cell(name: str, value: Any, *, full: bool = False) -> str:
         return utc(value)
     if isinstance(value, list):
         return ", ".join(value) or "-"
-    return short(value) if name in _IDS and not full else str(value)
+    return short(value) if name in _IDS and isinstance(value, str) and not full else str(value)

@@ -198,13 +198,37 @@ class Rule(Part):
 class Rollback(Part):
     """What limits the rollbacks of rules with `action = "rollback"`."""
 
-    mode: Literal["act", "dry-run"] = Field(
-        "act", description="dry-run decides, says so in the alert, and moves nothing."
+    mode: Literal["auto", "approve", "dry-run"] = Field(
+        "auto",
+        description="auto moves the alias; approve proposes it to a person; dry-run says in the "
+        "alert what it would have done, and moves nothing.",
+    )
+    approve_within_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="For approve: a proposal that nobody answered for so long expires.",
     )
     cooldown_seconds: float = Field(
         3600.0, ge=0, description="No second rollback of the alias within so long of the last."
     )
     most_per_day: int = Field(3, ge=0, description="No more rollbacks of the alias in 24 hours.")
+    rehearse: bool = Field(
+        default=True, description="The target first answers what the bad release was asked lately."
+    )
+    rehearse_rows: int = Field(
+        500, ge=1, le=10_000, description="How many inputs; more where `min_rows` of the rule is."
+    )
+    rehearse_seconds: float = Field(
+        20.0, gt=0, le=60, description="How long that may take, for each release that is tried."
+    )
+    rehearse_mib: int = Field(
+        2048,
+        ge=64,
+        description="Address space that it may have, in MiB; a larger model needs more.",
+    )
+    rehearse_errors: float = Field(
+        0.05, ge=0, le=1, description="Largest share of these inputs that it may raise on."
+    )
 
 
 class Policy(Part):

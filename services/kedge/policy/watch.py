@@ -121,6 +121,21 @@ class Watch:
         self._put(after)
         return after
 
+    def proposed(self) -> list[Incident]:
+        """Open incidents that a person has been asked about, and that wait for the answer."""
+        return [each for each in self._open() if each.proposal is not None]
+
+    def answered(self, incident: Incident, record: Record) -> Change:
+        """What is told of an incident when a window finds its proposal answered.
+
+        Args:
+            incident: with the decision that came of it.
+            record: the window, as in the `statistic` contract.
+        """
+        own = self.readings(incident.rule, incident.subject).get(incident.release, [None])
+        window = Window(record["window_start"], record["window_end"], record["revision"])
+        return Change("decided", incident, window, record["release"], own[-1])
+
     def rule(self, name: str) -> Rule:
         return self._rules[name]
 

@@ -6,6 +6,7 @@ Times are microseconds since 1970 UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kedge.profile import ColumnSpec, Reference
 
@@ -130,3 +131,48 @@ class Refusal:
     actor: str
     reason: str
     refused_at: int
+
+
+ProposalState = Literal["pending", "approved", "rejected", "expired", "stale", "withdrawn"]
+"""`stale`: the alias was moved by somebody else. `withdrawn`: the incident ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rollback that a person is asked about.
+
+    Attributes:
+        id: its number.
+        incident: which incident asks for it.
+        model: name of the model.
+        alias: name of the alias that would be moved.
+        expected_generation: of the move that the alias has to be at.
+        from_release: where the alias points then.
+        to_release: where it would be moved.
+        actor: who proposed it: a service.
+        reason: why.
+        proposed_at: when.
+        expires_at: from when on it can't be approved any more.
+        state: `pending`, or how it ended.
+        generation: approved: of the move.
+        answered_by: who ended it; None while it is pending, or when only time did.
+        answer: why.
+        answered_at: when.
+    """
+
+    id: int
+    incident: str
+    model: str
+    alias: str
+    expected_generation: int
+    from_release: int
+    to_release: int
+    actor: str
+    reason: str
+    proposed_at: int
+    expires_at: int
+    state: ProposalState
+    generation: int | None = None
+    answered_by: str | None = None
+    answer: str | None = None
+    answered_at: int | None = None

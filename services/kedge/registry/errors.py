@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from kedge.errors import KedgeError
-from kedge.registry.entries import AliasMove, Refusal
+from kedge.registry.entries import AliasMove, Proposal, Refusal
 
 _SHOWN = 5
 _SHORT = 12
@@ -128,6 +128,53 @@ class RefusedIncidentError(KedgeError):
             f"({refusal.reason}). Nothing was moved; a move that is wanted after all names no "
             "incident"
         )
+
+
+class ProposedIncidentError(KedgeError):
+    """A person is, or was, asked about an incident: it moves an alias by their answer alone.
+
+    Attributes:
+        proposal: what they are asked.
+    """
+
+    def __init__(self, proposal: Proposal) -> None:
+        self.proposal = proposal
+        super().__init__(
+            f"incident `{proposal.incident}` is decided by proposal {proposal.id}, which is "
+            f"{proposal.state}. Nothing was moved; a move that is wanted after all names no "
+            "incident"
+        )
+
+
+class UnknownProposalError(KedgeError):
+    """There is no proposal of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no proposal {number}: `kedge rollback list --all` shows them")
+
+
+class SettledProposalError(KedgeError):
+    """A proposal has its answer, or can't be answered any more.
+
+    Attributes:
+        proposal: as it is.
+    """
+
+    def __init__(self, proposal: Proposal) -> None:
+        self.proposal = proposal
+        super().__init__(f"{settled(proposal)}. Nothing was moved or changed now")
+
+
+def settled(proposal: Proposal) -> str:
+    """How a proposal ended, in a sentence."""
+    what = f"proposal {proposal.id}, to go back to release {proposal.to_release},"
+    if proposal.state == "expired":
+        return f"{what} was answered by nobody until it expired at {utc(proposal.expires_at)}"
+    by = f" by {proposal.answered_by}" if proposal.answered_by else ""
+    at = f" at {utc(proposal.answered_at)}" if proposal.answered_at else ""
+    why = f": {proposal.answer}" if proposal.answer else ""
+    said = "found to be stale" if proposal.state == "stale" else proposal.state
+    return f"{what} was {said}{by}{at}{why}"
 
 
 class CodeConflictError(KedgeError):

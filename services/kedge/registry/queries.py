@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from kedge.profile import Reference
-from kedge.registry.entries import AliasMove, CodeVersion, ModelVersion, Refusal, Release
+from kedge.registry.entries import (
+    AliasMove,
+    CodeVersion,
+    ModelVersion,
+    Proposal,
+    Refusal,
+    Release,
+)
 from kedge.registry.errors import (
     AmbiguousVersionError,
     UnknownAliasError,
@@ -22,6 +29,7 @@ from kedge.registry.tables import (
     alias_moves,
     model_versions,
     models,
+    proposals,
     refusals,
     releases,
 )
@@ -164,3 +172,9 @@ def refusals_of_alias(connection: Connection, model: str, alias: str) -> list[Re
         .order_by(refusals.c.refused_at, refusals.c.incident)
     )
     return [Refusal(**row._asdict()) for row in rows]
+
+
+def proposals_where(connection: Connection, *where: ColumnElement[bool]) -> list[Proposal]:
+    """The proposals for which all of it holds, the oldest first."""
+    rows = connection.execute(select(proposals).where(*where).order_by(proposals.c.id))
+    return [Proposal(**row._asdict()) for row in rows]

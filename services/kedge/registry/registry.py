@@ -7,23 +7,23 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from kedge.clock import Clock, microseconds_now
-from kedge.registry import events, queries
+from kedge.registry import decisions, events, queries
 from kedge.registry.audit import Act, Audit
 from kedge.registry.comparison import Difference, Released, differences
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import Database
-from kedge.registry.entries import AliasMove, Refusal, Release
+from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
 from kedge.registry.errors import (
-    IncidentConflictError,
+    ProposedIncidentError,
     RefusedIncidentError,
-    StaleAliasError,
 )
 from kedge.registry.listings import Listings
 from kedge.registry.names import checked_name, checked_text
-from kedge.registry.tables import alias_moves, code_versions, model_versions, refusals, releases
+from kedge.registry.proposals import Proposals
+from kedge.registry.tables import code_versions, model_versions, refusals, releases
 from kedge.registry.tokens import Tokens
 from kedge.registry.versions import Versions
 from kedge.settings import Settings
@@ -179,6 +179,7 @@ class Registry(Versions):
             StaleAliasError: the alias is at another generation; nothing was moved.
             IncidentConflictError: the incident has moved another alias.
             RefusedIncidentError: it was refused to move anything for the incident.
+            ProposedIncidentError: a person is, or was, asked about the incident.
         """
         checked_name(alias, "an alias")
         actor = checked_text(actor, "actor", required=True)
@@ -188,32 +189,24 @@ class Registry(Versions):
         with self._database.write() as connection:
             queries.lock_model(connection, model)
             if incident is not None:
-                decided = self._decided(connection, model, alias, incident)
+                decided = decisions.decided(connection, model, alias, incident)
                 if isinstance(decided, Refusal):
                     raise RefusedIncidentError(decided)
+                if isinstance(decided, Proposal):
+                    raise ProposedIncidentError(decided)
                 if decided is not None:
                     return decided
-            target = queries.release(connection, model, to_release)
-            current = next(iter(queries.latest_moves(connection, model, alias)), None)
-            generation = current.generation if current else 0
-            if generation != expected_generation:
-                raise StaleAliasError(model, alias, expected_generation, current)
-            move = AliasMove(
+            return decisions.append_move(
+                connection,
+                self._now(),
                 model,
                 alias,
-                generation + 1,
-                current.to_release if current else None,
                 to_release,
-                actor,
-                reason,
-                incident,
-                self._now(),
+                expected_generation=expected_generation,
+                actor=actor,
+                reason=reason,
+                incident=incident,
             )
-            connection.execute(
-                insert(alias_moves).values(previous=generation or None, **asdict(move))
-            )
-            events.add_move(connection, move, target)
-            return move
 
     def refuse(
         self,
@@ -224,7 +217,7 @@ class Registry(Versions):
         actor: str,
         reason: str,
         answer: AliasMove | None = None,
-    ) -> AliasMove | Refusal:
+    ) -> AliasMove | Refusal | Proposal:
         """Decide that an incident moves no alias, unless it was decided on before.
 
         Args:
@@ -238,7 +231,8 @@ class Registry(Versions):
                 is why.
 
         Returns:
-            What holds from now on: the refusal, or the move that was made for the incident before.
+            What holds from now on: the refusal, or the move or the proposal that was made for the
+            incident before.
 
         Raises:
             IncidentConflictError: the incident has moved another alias.
@@ -249,7 +243,7 @@ class Registry(Versions):
         reason = checked_text(reason, "reason", required=True)
         with self._database.write() as connection:
             queries.lock_model(connection, model)
-            decided = self._decided(connection, model, alias, incident)
+            decided = decisions.decided(connection, model, alias, incident)
             if decided is not None:
                 return decided
             refusal = Refusal(
@@ -265,15 +259,10 @@ class Registry(Versions):
             connection.execute(insert(refusals).values(**asdict(refusal)))
             return refusal
 
-    @staticmethod
-    def _decided(
-        connection: Connection, model: str, alias: str, incident: str
-    ) -> AliasMove | Refusal | None:
-        """What was decided on an incident; the caller has locked the model."""
-        made = queries.move_for(connection, incident)
-        if made is not None and (made.model, made.alias) != (model, alias):
-            raise IncidentConflictError(model, alias, made)
-        return made or queries.refusal_of(connection, incident)
+    @property
+    def proposals(self) -> Proposals:
+        """Rollbacks that a person is asked about."""
+        return Proposals(self._database, self._now)
 
     def refusals(self, model: str, alias: str) -> list[Refusal]:
         """Every refusal to move an alias, the oldest first."""

@@ -161,6 +161,56 @@ audit = Table(
     CheckConstraint("result IN ('done', 'refused')", name="known_result"),
 )
 
+# The one table whose rows change, once: when a proposal is answered.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("incident", Text, nullable=False, unique=True),
+    Column("model", _NAME, ForeignKey("models.name"), nullable=False),
+    Column("alias", _NAME, nullable=False),
+    Column("expected_generation", Integer, nullable=False),
+    Column("from_release", Integer, nullable=False),
+    Column("to_release", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("generation", Integer),
+    Column("answered_by", Text),
+    Column("answer", Text),
+    Column("answered_at", BigInteger),
+    CheckConstraint(
+        "state IN ('pending', 'approved', 'rejected', 'expired', 'stale', 'withdrawn')",
+        name="known_state",
+    ),
+    CheckConstraint("(state = 'pending') = (answered_at IS NULL)", name="pending_or_answered"),
+    CheckConstraint("(state = 'approved') = (generation IS NOT NULL)", name="approved_is_moved"),
+    ForeignKeyConstraint(
+        ["model", "alias", "expected_generation", "from_release"],
+        [
+            alias_moves.c.model,
+            alias_moves.c.alias,
+            alias_moves.c.generation,
+            alias_moves.c.to_release,
+        ],
+        name="proposed_at_move",
+    ),
+    ForeignKeyConstraint(
+        ["model", "alias", "generation", "to_release"],
+        [
+            alias_moves.c.model,
+            alias_moves.c.alias,
+            alias_moves.c.generation,
+            alias_moves.c.to_release,
+        ],
+        name="move_of_approval",
+    ),
+    ForeignKeyConstraint(["model", "to_release"], [releases.c.model, releases.c.number]),
+    sqlite_autoincrement=True,
+)
+
 outbox = Table(
     "outbox",
     metadata,

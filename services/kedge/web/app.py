@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from kedge.approvals.router import approvals_router
 from kedge.registry import Registry
 from kedge.settings import Settings
 from kedge.web import API, failures
@@ -59,6 +60,8 @@ def create_app(settings: Settings, registry: Registry) -> FastAPI:
     app.state.backend = backend
     for subject in _SUBJECTS:
         app.include_router(subject.router)
+    if (key := settings.approvals.key) is not None:
+        app.include_router(approvals_router(registry, key))
     failures.add_to(app)
     # The last one is the outermost.
     app.add_middleware(BodyLimits, web=settings.web)

@@ -22,7 +22,8 @@ def message(alert: Record) -> Record:
     text = _escaped(alert["summary"])
     if (decision := alert["decision"]) is not None:
         done = decision["action"].replace("_", " ").capitalize()
-        text += f"\n*{_escaped(done)}.* {_escaped(decision['reason'])}"
+        answers = _answers(decision)
+        text += f"\n*{_escaped(done)}.*{answers} {_escaped(decision['reason'])}"
     where = (
         f"release {alert['release']} · {alert['environment']} · {alert['severity']} · "
         f"incident {alert['incident']}"
@@ -46,6 +47,12 @@ def message(alert: Record) -> Record:
             {"type": "context", "elements": [{"type": "mrkdwn", "text": _escaped(where)}]},
         ],
     }
+
+
+def _answers(decision: Record) -> str:
+    """Links to answer a proposal by, where there are any: first, so that no cut reaches them."""
+    urls = {answer: decision.get(f"{answer}_url") for answer in ("approve", "reject")}
+    return "".join(f" <{url}|{answer.capitalize()}>." for answer, url in urls.items() if url)
 
 
 def _escaped(text: str) -> str:
