@@ -31,6 +31,7 @@ from pydantic_settings import (
 from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
+from kedge.web.settings import WebSettings
 from kedge.webhook_settings import WebhookSettings, listed
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -290,6 +291,7 @@ class Settings(BaseSettings):
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
 
     @field_validator("kafka", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from kedge.cli.access import add_to as add_access
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
@@ -43,6 +44,7 @@ for add_to in (
     add_rollback,
     add_registry,
     add_mlflow,
+    add_access,
     add_policy,
     add_webhooks,
     add_silences,

@@ -25,7 +25,17 @@ Actor = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
 
-_TIMES = ("created_at", "moved_at", "refused_at", "proposed_at", "expires_at", "answered_at")
+_TIMES = (
+    "answered_at",
+    "at",
+    "created_at",
+    "expires_at",
+    "moved_at",
+    "proposed_at",
+    "refused_at",
+    "revoked_at",
+    "used_at",
+)
 _IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version")
 
 

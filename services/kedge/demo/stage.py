@@ -89,6 +89,8 @@ def _variables(home: Path, policy: Path, secret: str, port: int) -> dict[str, st
         "KEDGE_WEBHOOKS__ALLOW": "127.0.0.1",
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",
         "KEDGE_SERVING__PORT": str(port),
+        # A free one: `kedge up` may be running beside the demo.
+        "KEDGE_WEB__PORT": "0",
     }
 
 

@@ -1,5 +1,6 @@
 """Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
 
+from kedge.registry.audit import Act, AuditEntry
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
@@ -23,17 +24,24 @@ from kedge.registry.errors import (
     SettledProposalError,
     SilenceError,
     StaleAliasError,
+    TakenNameError,
     UnknownAliasError,
     UnknownModelError,
     UnknownProposalError,
     UnknownReleaseError,
+    UnknownTokenError,
     UnknownVersionError,
 )
+from kedge.registry.listings import Key, ListedVersion, Listing
 from kedge.registry.registry import Registry
+from kedge.registry.tokens import SCOPES, Scope, Token
 
 __all__ = [
+    "SCOPES",
+    "Act",
     "AliasMove",
     "AmbiguousVersionError",
+    "AuditEntry",
     "BadNameError",
     "CodeConflictError",
     "CodeVersion",
@@ -42,6 +50,9 @@ __all__ = [
     "DatabaseUnavailableError",
     "Difference",
     "IncidentConflictError",
+    "Key",
+    "ListedVersion",
+    "Listing",
     "ModelVersion",
     "Proposal",
     "ProposedIncidentError",
@@ -49,13 +60,17 @@ __all__ = [
     "RefusedIncidentError",
     "Registry",
     "Release",
+    "Scope",
     "SettledProposalError",
     "Silence",
     "SilenceError",
     "StaleAliasError",
+    "TakenNameError",
+    "Token",
     "UnknownAliasError",
     "UnknownModelError",
     "UnknownProposalError",
     "UnknownReleaseError",
+    "UnknownTokenError",
     "UnknownVersionError",
 ]

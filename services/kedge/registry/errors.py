@@ -185,6 +185,23 @@ class CodeConflictError(KedgeError):
     """A commit is registered with something else than what came now."""
 
 
+class UnknownTokenError(KedgeError):
+    """No token has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no token `{name}`: `kedge token list` shows them")
+
+
+class TakenNameError(KedgeError):
+    """Another token has or had this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is or was a token `{name}` already, and the audit would not tell the two "
+            "apart: choose another name"
+        )
+
+
 class ContentError(KedgeError):
     """An artifact or bundle can't be stored, is missing or is damaged."""
 

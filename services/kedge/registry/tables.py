@@ -3,9 +3,9 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases, alias moves, refusals and silences are appended and never changed. The history
-of an alias is one chain: each move but the first refers to the move before it and to where that one
-led.
+Versions, releases, alias moves, refusals, silences and the audit are appended and never changed.
+The history of an alias is one chain: each move but the first refers to the move before it and to
+where that one led.
 """
 
 from __future__ import annotations
@@ -127,6 +127,38 @@ refusals = Table(
         ],
         name="answer",
     ),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    # Used once, also after it was revoked: in the audit, a name is one token.
+    Column("name", _NAME, primary_key=True),
+    # SHA-256: the token itself is kept nowhere.
+    Column("digest", _ADDRESS, nullable=False, unique=True),
+    # Its first letters, for people to know it by.
+    Column("prefix", String(20), nullable=False),
+    Column("scope", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("used_at", BigInteger),
+    CheckConstraint("scope IN ('read', 'operate', 'admin')", name="known_scope"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("request", String(100)),
+    Column("result", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    CheckConstraint("result IN ('done', 'refused')", name="known_result"),
 )
 
 # The one table whose rows change, once: when a proposal is answered.
