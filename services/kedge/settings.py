@@ -31,6 +31,8 @@ from pydantic_settings import (
 from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
+from kedge.web.settings import WebSettings
+from kedge.webhook_settings import WebhookSettings, listed
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -162,9 +164,7 @@ class StreamSettings(_Section):
     @field_validator("longer_windows", mode="before")
     @classmethod
     def _listed(cls, lengths: Any) -> Any:
-        if isinstance(lengths, str):
-            return [each for each in lengths.strip(" []").split(",") if each.strip()]
-        return lengths
+        return listed(lengths)
 
     @field_validator("longer_windows")
     @classmethod
@@ -288,10 +288,12 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
 
     @field_validator("kafka", mode="before")
     @classmethod

@@ -32,8 +32,16 @@ WhyDeleted = Annotated[str, typer.Option("--reason", help="Why; it is kept.", sh
 
 DELETION_COLUMNS = ("model", "kind", "subject", "deleted_at", "actor", "reason")
 _TIMES = (
-    *("created_at", "moved_at", "refused_at", "proposed_at", "expires_at", "answered_at"),
+    "answered_at",
+    "at",
+    "created_at",
     "deleted_at",
+    "expires_at",
+    "moved_at",
+    "proposed_at",
+    "refused_at",
+    "revoked_at",
+    "used_at",
 )
 _IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version", "subject")
 

@@ -1,5 +1,6 @@
 """Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
 
+from kedge.registry.audit import Act, AuditEntry
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
@@ -11,6 +12,7 @@ from kedge.registry.entries import (
     Proposal,
     Refusal,
     Release,
+    Silence,
 )
 from kedge.registry.errors import (
     AmbiguousVersionError,
@@ -23,20 +25,28 @@ from kedge.registry.errors import (
     RefusedIncidentError,
     SettledProposalError,
     SignatureError,
+    SilenceError,
     StaleAliasError,
     StillNeededError,
+    TakenNameError,
     UnknownAliasError,
     UnknownModelError,
     UnknownProposalError,
     UnknownReleaseError,
+    UnknownTokenError,
     UnknownVersionError,
     UnsafeArtifactError,
 )
+from kedge.registry.listings import Key, ListedVersion, Listing
 from kedge.registry.registry import Registry
+from kedge.registry.tokens import SCOPES, Scope, Token
 
 __all__ = [
+    "SCOPES",
+    "Act",
     "AliasMove",
     "AmbiguousVersionError",
+    "AuditEntry",
     "BadNameError",
     "CodeConflictError",
     "CodeVersion",
@@ -46,6 +56,9 @@ __all__ = [
     "Deletion",
     "Difference",
     "IncidentConflictError",
+    "Key",
+    "ListedVersion",
+    "Listing",
     "ModelVersion",
     "NothingBeforeError",
     "Proposal",
@@ -54,14 +67,20 @@ __all__ = [
     "RefusedIncidentError",
     "Registry",
     "Release",
+    "Scope",
     "SettledProposalError",
     "SignatureError",
+    "Silence",
+    "SilenceError",
     "StaleAliasError",
     "StillNeededError",
+    "TakenNameError",
+    "Token",
     "UnknownAliasError",
     "UnknownModelError",
     "UnknownProposalError",
     "UnknownReleaseError",
+    "UnknownTokenError",
     "UnknownVersionError",
     "UnsafeArtifactError",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kedge.policy import Matchers
 from kedge.profile import ColumnSpec, Reference
 
 
@@ -206,3 +207,39 @@ class Deletion:
     actor: str
     reason: str
     deleted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts that webhooks say nothing about for a while.
+
+    Attributes:
+        id: its number.
+        matchers: which alerts.
+        starts_at: from when.
+        ends_at: until when, as it was wanted.
+        author: who wanted it.
+        comment: why.
+        created_at: when it was made.
+        expired_at: when somebody ended it early; None where nobody did.
+        expired_by: who did.
+    """
+
+    id: int
+    matchers: Matchers
+    starts_at: int
+    ends_at: int
+    author: str
+    comment: str
+    created_at: int
+    expired_at: int | None
+    expired_by: str | None
+
+    def is_active(self, at: int) -> bool:
+        """Whether it is in force at a moment."""
+        return self.starts_at <= at < self.over_at
+
+    @property
+    def over_at(self) -> int:
+        """When it is or was over."""
+        return self.ends_at if self.expired_at is None else min(self.ends_at, self.expired_at)

@@ -19,6 +19,10 @@ class BadNameError(KedgeError):
     """A name or a text that the registry can't take."""
 
 
+class SilenceError(KedgeError):
+    """A silence that can't be, or is not there."""
+
+
 class UnknownModelError(KedgeError):
     """No model of this name has a version."""
 
@@ -199,6 +203,23 @@ class StillNeededError(KedgeError):
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what} can't be deleted: {why}")
+
+
+class UnknownTokenError(KedgeError):
+    """No token has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no token `{name}`: `kedge token list` shows them")
+
+
+class TakenNameError(KedgeError):
+    """Another token has or had this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is or was a token `{name}` already, and the audit would not tell the two "
+            "apart: choose another name"
+        )
 
 
 class ContentError(KedgeError):

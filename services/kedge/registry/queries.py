@@ -19,6 +19,7 @@ from kedge.registry.entries import (
 )
 from kedge.registry.errors import (
     AmbiguousVersionError,
+    UnknownAliasError,
     UnknownModelError,
     UnknownReleaseError,
     UnknownVersionError,
@@ -161,6 +162,14 @@ def latest_moves(connection: Connection, model: str, alias: str | None = None) -
         .order_by(alias_moves.c.alias)
     )
     return [AliasMove(**row._asdict()) for row in rows]
+
+
+def require_alias(connection: Connection, model: str, alias: str) -> AliasMove:
+    """The latest move of an alias."""
+    known = {move.alias: move for move in latest_moves(connection, model)}
+    if alias not in known:
+        raise UnknownAliasError(model, alias, list(known))
+    return known[alias]
 
 
 def move_for(connection: Connection, incident: str) -> AliasMove | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ from sqlalchemy import insert, select
 
 from kedge.clock import Clock, microseconds_now
 from kedge.registry import decisions, events, queries
+from kedge.registry.audit import Act, Audit
 from kedge.registry.comparison import Difference, Released, differences
 from kedge.registry.content_stores import Contents, open_contents
 from kedge.registry.database import Database
@@ -20,17 +22,19 @@ from kedge.registry.errors import (
     NothingBeforeError,
     ProposedIncidentError,
     RefusedIncidentError,
-    UnknownAliasError,
 )
 from kedge.registry.history import release_before
+from kedge.registry.listings import Listings
 from kedge.registry.names import checked_name, checked_text
 from kedge.registry.proposals import Proposals
+from kedge.registry.silences import Silences
 from kedge.registry.tables import code_versions, model_versions, refusals, releases
+from kedge.registry.tokens import Tokens
 from kedge.settings import Settings
 
 
 class Registry(Deletions):
-    """Models, code versions, releases and aliases.
+    """Models, code versions, releases and aliases; and silences.
 
     Every method is one transaction. Threads may share a registry; a process that forks opens
     another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
@@ -41,6 +45,7 @@ class Registry(Deletions):
         self, database: Database, contents: Contents, now: Clock = microseconds_now
     ) -> None:
         super().__init__(database, contents, now)
+        self.silences = Silences(database, now)
 
     @classmethod
     def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:
@@ -66,6 +71,28 @@ class Registry(Deletions):
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+    def audited(self, act: Act) -> Self:
+        """This registry, where every change is written to the audit in the change's transaction."""
+        other = copy.copy(self)
+        ending = Audit.writer(act, self._now)
+        other._database = self._database.ending_with(ending)  # noqa: SLF001 - it is one of us
+        return other
+
+    @property
+    def audit(self) -> Audit:
+        """Who changed what."""
+        return Audit(self._database, self._now)
+
+    @property
+    def tokens(self) -> Tokens:
+        """What the HTTP API is asked with."""
+        return Tokens(self._database, self._now)
+
+    @property
+    def listings(self) -> Listings:
+        """Everything in the registry, a page at a time."""
+        return Listings(self._database)
 
     # Releases
 
@@ -299,10 +326,8 @@ class Registry(Deletions):
         """
         with self._database.read() as connection:
             queries.require_model(connection, model)
-            for move in queries.latest_moves(connection, model, alias):
-                return queries.release(connection, model, move.to_release)
-            known = [move.alias for move in queries.latest_moves(connection, model)]
-            raise UnknownAliasError(model, alias, known)
+            move = queries.require_alias(connection, model, alias)
+            return queries.release(connection, model, move.to_release)
 
     def history(self, model: str, alias: str) -> list[AliasMove]:
         """Every move of an alias, the oldest first; empty if it was never moved."""

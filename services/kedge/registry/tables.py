@@ -3,9 +3,9 @@
 A database gets them, and the triggers that keep what is appended from being changed, by the steps
 in `migrations`; a change here needs another step there.
 
-Versions, releases, alias moves and refusals are appended and never changed; a version or release
-that nothing refers to can be deleted, which is recorded. The history of an alias is one chain: each
-move but the first refers to the move before it and to where that one led.
+Versions, releases, alias moves, refusals, silences and the audit are appended and never changed; a
+version or release that nothing refers to can be deleted, which is recorded. The history of an alias
+is one chain: each move but the first refers to the move before it and to where that one led.
 """
 
 from __future__ import annotations
@@ -143,6 +143,38 @@ refusals = Table(
     ),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    # Used once, also after it was revoked: in the audit, a name is one token.
+    Column("name", _NAME, primary_key=True),
+    # SHA-256: the token itself is kept nowhere.
+    Column("digest", _ADDRESS, nullable=False, unique=True),
+    # Its first letters, for people to know it by.
+    Column("prefix", String(20), nullable=False),
+    Column("scope", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("used_at", BigInteger),
+    CheckConstraint("scope IN ('read', 'operate', 'admin')", name="known_scope"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("request", String(100)),
+    Column("result", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    CheckConstraint("result IN ('done', 'refused')", name="known_result"),
+)
+
 # The one table whose rows change, once: when a proposal is answered.
 proposals = Table(
     "proposals",
@@ -193,11 +225,13 @@ proposals = Table(
     sqlite_autoincrement=True,
 )
 
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
 # A row may leave another table only after its deletion is recorded here.
 deletions = Table(
     "deletions",
     metadata,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("sequence", _NUMBER, primary_key=True),
     Column("model", _NAME, ForeignKey("models.name"), nullable=False),
     Column("kind", String(20), nullable=False),
     Column("subject", _ADDRESS, nullable=False),
@@ -208,10 +242,33 @@ deletions = Table(
     sqlite_autoincrement=True,
 )
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _NUMBER, primary_key=True),
+    # JSON: globs by label.
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("ends_at > starts_at", name="ends_after_it_begins"),
+    sqlite_autoincrement=True,
+)
+
+silence_expiries = Table(
+    "silence_expiries",
+    metadata,
+    Column("silence", _NUMBER, ForeignKey("silences.id"), primary_key=True, autoincrement=False),
+    Column("expired_at", BigInteger, nullable=False),
+    Column("expired_by", Text, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("sequence", _NUMBER, primary_key=True),
     Column("event_id", String(300), nullable=False, unique=True),
     Column("key", String(300), nullable=False),
     # The message as it will be sent, so that it is the same at every redelivery.
