@@ -133,6 +133,18 @@ class Versions:
             ).one()
         return self._contents.get(address)
 
+    def loadable_artifact(self, version: ModelVersion) -> Path:
+        """As `artifact`, for whoever is about to load it.
+
+        Raises:
+            UnsafeArtifactError: loading it may run code, and nobody allowed that.
+        """
+        artifact = self.artifact(version.id)
+        unsafe = recognise(artifact).unsafe
+        if unsafe is not None and version.pickle_allowed_by is None:
+            raise UnsafeArtifactError(unsafe)
+        return artifact
+
     # Code versions
 
     def register_code(

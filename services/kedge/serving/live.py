@@ -11,8 +11,7 @@ from typing import Any
 
 import structlog
 
-from kedge.artifacts import recognise
-from kedge.registry import Registry, UnsafeArtifactError
+from kedge.registry import Registry
 from kedge.sdk import Follower, LiveRelease, NoReleaseError, PredictionLogger
 from kedge.serving.code import Features, InferenceCode, load_code
 from kedge.serving.signature import SignatureCheck
@@ -140,10 +139,7 @@ class LiveModel:
 
     def _load(self, release: LiveRelease) -> Loaded:
         version = self._registry.model_version(release.model, release.model_version)
-        artifact = self._registry.artifact(version.id)
-        unsafe = recognise(artifact).unsafe
-        if unsafe is not None and version.pickle_allowed_by is None:
-            raise UnsafeArtifactError(unsafe)
+        artifact = self._registry.loadable_artifact(version)
         code = load_code(self._registry.bundle(release.code_version), release.code_version)
         check = SignatureCheck(version.signature, release.number)
         return Loaded(release, code, code.load(artifact), check)
