@@ -11,10 +11,11 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from kedge import alerting, policies
-from kedge.alerting import ACTOR, Alerting
+from kedge.alerting import Alerting
 from kedge.contracts import Topics, columns_of, decode, encode
 from kedge.profile import reference_of
 from kedge.registry import Registry
+from kedge.rollback import ACTOR
 from kedge.settings import Settings
 from kedge.streams import Incoming
 from kedge.streams.clients import consumer

@@ -40,10 +40,13 @@ def test_where_things_lie_follows_home(tmp_path):
         ("KEDGE_STREAM__WINDOW", "-1"),
         ("KEDGE_STREAM__WINDOWS", "5"),
         ("KEDGE_TOPIC_PREFIX", "no spaces"),
+        ("KEDGE_APPROVALS__SECRET", "too short"),
+        ("KEDGE_APPROVALS__URL", "kedge.example.com"),
         ("KEDGE_STREAM__SLIDE", "90"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "3600,90"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "60"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "an hour"),
+        ("KEDGE_WEB__RATE", "0"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch, variable, value):

@@ -4,61 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Event
-from typing import NamedTuple
 
 import structlog
 
 from kedge import policies
+from kedge.approvals.links import ApprovalLinks
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
-from kedge.errors import KedgeError
-from kedge.policy import (
-    Case,
-    GoBack,
-    Incident,
-    Policy,
-    Refused,
-    Watch,
-    WentBack,
-    alert_record,
-    decide,
-    policy_for,
-)
-from kedge.registry import (
-    AliasMove,
-    DatabaseUnavailableError,
-    Refusal,
-    RefusedIncidentError,
-    Registry,
-    UnknownModelError,
-)
+from kedge.policy import Change, Policy, Watch, alert_record, policy_for
+from kedge.registry import Registry
+from kedge.rehearsal.rehearser import Rehearser
+from kedge.rollback import Rollbacks
 from kedge.settings import Settings, micros
-from kedge.streams import (
-    CommittedLog,
-    Incoming,
-    Outgoing,
-    Source,
-    TryAgainError,
-    run_transactionally,
-)
+from kedge.streams import CommittedLog, Incoming, Outgoing, Source, run_transactionally
 from kedge.streams.clients import Options
-
-ACTOR = "kedge-alerting"
-"""Who moved an alias, in the registry's history."""
 
 _log = structlog.get_logger(__name__)
 
 _Scope = tuple[str, str]  # model and environment
-
-
-class _Decided(NamedTuple):
-    """A decision as alerts tell it; `generation` is of the move, None where it was refused."""
-
-    reason: str
-    to_release: int | None = None
-    generation: int | None = None
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -70,7 +36,12 @@ def run(settings: Settings, stop: Event) -> None:
     source = Source(topics.statistics, "alerting", f"{settings.topic_prefix}.alerting")
     with Registry.open(settings) as registry:
         alerting = Alerting(
-            watched, registry, topics, kafka, base_window=micros(settings.stream.window)
+            watched,
+            registry,
+            topics,
+            kafka,
+            base_window=micros(settings.stream.window),
+            approvals=settings.approvals.links,
         )
         run_transactionally(source, alerting, kafka, settings, stop)
 
@@ -91,11 +62,14 @@ class Alerting:
         kafka: Options,
         *,
         base_window: int,
+        approvals: ApprovalLinks | None = None,
         now: Clock = microseconds_now,
     ) -> None:
-        self._policies, self._registry, self._base_window = watched, registry, base_window
+        self._policies, self._base_window = watched, base_window
         self._topics, self._kafka, self._now = topics, kafka, now
         self._watches: dict[int, dict[_Scope, Watch]] = {}
+        rehearser = Rehearser(registry, kafka, topics)
+        self._rollbacks = Rollbacks(registry, rehearser, approvals, now)
 
     def assigned(self, partition: int) -> None:
         snapshots: dict[bytes, bytes | None] = {}
@@ -124,6 +98,7 @@ class Alerting:
         return ()
 
     def process(self, batch: Sequence[Incoming]) -> list[Outgoing]:
+        self._rollbacks.begin()
         outputs: list[Outgoing] = []
         for message in batch:
             _name, record = decode(message.value, "statistic")
@@ -144,15 +119,25 @@ class Alerting:
         return watches[scope]
 
     def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
+        # Before the window itself: it may be the first of the release that was gone back to.
+        for asked in watch.proposed():
+            if (decision := self._rollbacks.answered(watch, asked)) is not None:
+                change = watch.answered(watch.decided(asked, decision), record)
+                yield self._told(watch, change)
         for change in watch.observe(record):
-            told = change
-            if change.step == "fired" and change.incident.action == "rollback":
-                told = change.with_incident(
-                    watch.decided(change.incident, self._decision(watch, change.incident))
-                )
-            alert = alert_record(watch, told, self._now())
-            _log_alert(alert)
-            yield Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
+            told, incident = change, change.incident
+            if change.step == "fired" and incident.action == "rollback":
+                decision = self._rollbacks.decided(watch, incident)
+                told = change.with_incident(watch.decided(incident, decision))
+            elif not change.firing and incident.proposal is not None:
+                decision = self._rollbacks.withdrawn(incident)
+                told = change.with_incident(replace(incident, decision=decision))
+            yield self._told(watch, told)
+
+    def _told(self, watch: Watch, change: Change) -> Outgoing:
+        alert = alert_record(watch, change, self._now())
+        _log_alert(alert)
+        return Outgoing(self._topics.alerts, watch.model.encode(), encode("alert", alert))
 
     def _states(self, partition: int) -> Iterator[Outgoing]:
         topic = self._topics.state("alerting")
@@ -160,92 +145,6 @@ class Alerting:
             for release, state in watch.snapshot().items():
                 key = json.dumps([model, environment, release]).encode()
                 yield Outgoing(topic, key, state, partition)
-
-    def _decision(self, watch: Watch, incident: Incident) -> Record:
-        """Decide on an incident, and do what was decided."""
-        try:
-            decided = self._decide(watch, incident)
-        except DatabaseUnavailableError as error:
-            raise TryAgainError(str(error)) from error
-        return {
-            "action": "refused" if decided.generation is None else "rolled_back",
-            "from_release": incident.release,
-            "to_release": decided.to_release,
-            "generation": decided.generation,
-            "reason": decided.reason,
-            "decided_at": self._now(),
-        }
-
-    def _decide(self, watch: Watch, incident: Incident) -> _Decided:
-        model, alias = watch.model, incident.alias
-        try:
-            history = self._registry.history(model, alias)
-        except UnknownModelError as error:
-            # Neither moved nor refused: a model that is not there has nothing to lock.
-            return _Decided(str(error))
-        answer = decide(
-            Case(
-                incident,
-                watch.rule(incident.rule),
-                watch.policy.rollback,
-                watch.readings(incident.rule, incident.subject),
-                history,
-                self._now(),
-            )
-        )
-        match answer:
-            case GoBack():
-                return self._move(model, incident, answer)
-            case WentBack(generation, reason):
-                made = next(move for move in history if move.generation == generation)
-                if made.incident == incident.id or watch.policy.rollback.mode == "dry-run":
-                    return _Decided(reason, made.to_release, generation)
-                return self._refuse(model, incident, reason, made)
-            case Refused(reason) if watch.policy.rollback.mode == "dry-run":
-                # It must not stand in the way of another alerting that does move aliases.
-                return _Decided(reason)
-            case Refused(reason):
-                return self._refuse(model, incident, reason)
-
-    def _move(self, model: str, incident: Incident, answer: GoBack) -> _Decided:
-        try:
-            return _told(
-                self._registry.move_alias(
-                    model,
-                    incident.alias,
-                    answer.to_release,
-                    expected_generation=answer.expected_generation,
-                    actor=ACTOR,
-                    reason=f"{incident.rule}: {answer.reason}",
-                    incident=incident.id,
-                )
-            )
-        except DatabaseUnavailableError:
-            raise
-        except RefusedIncidentError as error:
-            return _told(error.refusal)
-        except KedgeError as error:
-            # Above all StaleAliasError: the alias was moved since its history was read.
-            return self._refuse(model, incident, str(error))
-
-    def _refuse(
-        self, model: str, incident: Incident, reason: str, made: AliasMove | None = None
-    ) -> _Decided:
-        try:
-            return _told(
-                self._registry.refuse(
-                    model, incident.alias, incident.id, actor=ACTOR, reason=reason, answer=made
-                )
-            )
-        except DatabaseUnavailableError:
-            raise
-        except KedgeError as error:
-            return _Decided(str(error))
-
-
-def _told(decided: AliasMove | Refusal) -> _Decided:
-    """What the registry has as the decision, whoever took it."""
-    return _Decided(decided.reason, decided.to_release, decided.generation)
 
 
 def _log_alert(alert: Record) -> None:

@@ -27,7 +27,7 @@ def test_the_example_is_a_policy(example):
     result = _run("check", example)
     assert result.exit_code == 0
     assert result.stdout == (
-        "ok: model flights: 4 rules, 1 of them roll production back (act); webhooks to oncall\n"
+        "ok: model flights: 4 rules, 1 of them roll production back (auto); webhooks to oncall\n"
     )
 
 

@@ -31,6 +31,12 @@ class Moved:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Rehearsed:
+    ok: bool | None
+    because: str
+
+
 def _readings(*values, since=0, rows=1000):
     return [
         Reading(Window((since + i) * MINUTE, (since + i + 1) * MINUTE, 0), value, rows)
@@ -69,6 +75,23 @@ CASE = Case(
 
 def _case(**changes):
     return replace(CASE, **changes)
+
+
+@pytest.mark.parametrize("ok", [True, None])
+def test_a_rehearsal_that_does_not_fail_is_told_with_the_target(ok):
+    answer = decide(_case(rehearsals={1: Rehearsed(ok, "it loads")}))
+    assert isinstance(answer, GoBack)
+    assert answer.reason.endswith("not above 0.1; rehearsed: it loads")
+
+
+def test_a_target_that_failed_its_rehearsal_gives_way_to_an_older_one():
+    case = _case(
+        history=(Moved(1, None, 3), Moved(2, 3, 1), Moved(3, 1, 2)),
+        readings=CASE.readings | {3: _readings(0.0)},
+    )
+    assert decide(case).to_release == 1
+    failed = {1: Rehearsed(ok=False, because="it does not load")}
+    assert decide(replace(case, rehearsals=failed)).to_release == 3
 
 
 def test_back_to_the_release_that_was_healthy():
@@ -142,9 +165,9 @@ REFUSALS = {
         _case(readings=CASE.readings | {1: _readings(0.0, 0.3)}),
         "release 1 was at 0.3 itself in its window of 1970-01-01 00:01:00 UTC",
     ),
-    "a dry run": (
-        _case(guard=Rollback(mode="dry-run")),
-        "dry run: would have moved production from release 2 to 1: missing_increase",
+    "a target that failed its rehearsal": (
+        _case(rehearsals={1: Rehearsed(ok=False, because="it does not load")}),
+        "no earlier release qualifies: release 1 failed its rehearsal: it does not load",
     ),
 }
 

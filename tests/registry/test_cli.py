@@ -1,8 +1,10 @@
 import getpass
 import json
 import os
+import pickle
 import subprocess
 import sys
+from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.csv
@@ -174,10 +176,47 @@ def test_the_story_from_the_shell(kedge, flights):
     assert len(kedge("code", "list", "flights", "--json")) == 2
 
 
+def test_a_pickle_from_the_shell_is_refused_until_it_is_allowed_and_shown(kedge, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Fraction(1, 3)))
+    table = write(tmp_path / "train.csv", TRAINING)
+    register = ("model", "register", "m", "model.pkl", "--reference", table, "--actor", "ann")
+    with pytest.raises(KedgeError, match=r"model\.pkl is a pickle.*--allow-pickle"):
+        kedge(*register)
+    kedge(*register, "--allow-pickle")
+    shown = kedge("model", "show", "m")
+    assert "format             pickle" in shown
+    assert "pickle_allowed_by  ann" in shown
+
+
+def test_the_way_back_a_share_and_what_may_be_deleted(kedge, flights):
+    for release in (1, 2):
+        kedge("alias", "move", "flights", "production", release)
+    back = kedge("alias", "back", "flights", "production", "--reason", "worse", "--json")
+    assert (back["to_release"], back["reason"], back["share"]) == (1, "worse", None)
+    canary = kedge("alias", "move", "flights", "canary", 2, "--share", 0.25, "--json")
+    assert canary["share"] == 0.25
+
+    code = kedge("code", "list", "flights", "--json")[1]["id"]
+    kedge("release", "create", "flights", flights["id"], code)
+    why = ("--reason", "by mistake", "--actor", "ann", "--json")
+    with pytest.raises(KedgeError, match=r"history of `canary` \(generation 1\); .*`production`"):
+        kedge("release", "delete", "flights", 2, *why)
+    assert kedge("release", "delete", "flights", 3, *why)["subject"] == "3"
+    with pytest.raises(KedgeError, match="release 2 pairs it"):
+        kedge("code", "delete-version", "flights", code[:8], *why)
+    with pytest.raises(KedgeError, match="release 1, 2 pairs it"):
+        kedge("model", "delete-version", "flights", flights["id"][:8], *why)
+    (gone,) = kedge("model", "deletions", "flights", "--json")
+    assert (gone["kind"], gone["reason"], gone["actor"]) == ("releases", "by mistake", "ann")
+    collected = ("registry", "collect", "--older-than", 0)
+    assert kedge(*collected, "--json") == {"deleted": [], "dry_run": False}
+    assert kedge(*collected, "--dry-run").splitlines() == ["0 would go"]
+
+
 def test_people_read_lines(kedge, flights):
     listed = kedge("model", "list").splitlines()
     assert listed[0].split() == [
-        "model", "id", "artifact", "rows", "columns", "created_at", "actor",
+        "model", "id", "artifact", "format", "rows", "columns", "created_at", "actor",
     ]  # fmt: skip
     assert listed[1].split()[:2] == ["flights", flights["id"][:12]]
     shown = kedge("model", "show", "flights")
@@ -202,6 +241,8 @@ def test_people_read_lines(kedge, flights):
         ("alias move flights production 1 --expect 3", "which is generation 0"),
         ("code register flights", "needs a bundle, a commit or both"),
         ("model register flights gone.bin --reference train.csv", "there is no gone.bin"),
+        ("model register flights model.json --reference train.csv --order size", "size=S,M,L"),
+        ("alias back flights production", "there is none yet"),
         ("model register flights model.json --reference gone.csv", "gone.csv can't be read"),
         ("model register flights model.json --reference model.json", "neither .parquet nor .csv"),
         ("model register flights model.json --reference train.csv --output lat", "has no column"),

@@ -131,7 +131,7 @@ _COLUMN_COMMENTS = {
     "statistics.revision": "0 at first, one more each time that late events changed it",
     "alerts.incident": "One stretch of firing; rollbacks name it",
     "alerts.evidence": "The same statistic in earlier windows and releases",
-    "alerts.decision_action": "rolled_back or refused; null until there is a decision",
+    "alerts.decision_action": "rolled_back, refused or proposed; null until there is a decision",
     "releases.event": "release_made or alias_moved",
     "releases.release": "The release that was made, or that the alias now points to",
     "releases.from_release": "The release that the alias pointed to",

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from kedge.cli.access import add_to as add_access
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
@@ -14,10 +15,13 @@ from kedge.cli.doctor import add_to as add_doctor
 from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
+from kedge.cli.rehearse import add_to as add_rehearse
 from kedge.cli.releases import add_to as add_releases
+from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
+from kedge.cli.silences import add_to as add_silences
 from kedge.cli.versions import add_to as add_versions
 from kedge.cli.webhooks import add_to as add_webhooks
 from kedge.errors import KedgeError
@@ -36,10 +40,14 @@ for add_to in (
     add_broker,
     add_versions,
     add_releases,
+    add_rehearse,
+    add_rollback,
     add_registry,
     add_mlflow,
+    add_access,
     add_policy,
     add_webhooks,
+    add_silences,
     add_archive,
     add_deadletters,
     add_doctor,

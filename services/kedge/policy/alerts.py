@@ -58,6 +58,8 @@ def alert_record(watch: Watch, change: Change, now: int) -> Record:
 def _summary(change: Change) -> str:
     incident, release = change.incident, change.incident.release
     if change.reading is None:
+        if change.step == "decided":
+            return f"A decision was taken on {incident.subject} in release {release}."
         if change.step == "withdrawn":
             return (
                 f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} "
@@ -72,6 +74,10 @@ def _summary(change: Change) -> str:
             return (
                 f"{what} is {value} in release {release}, {limit} "
                 f"since the window of {time_text(incident.starts_at)}.{note}"
+            )
+        case "decided":
+            return (
+                f"A decision was taken on {what}, which is {value} in release {release}, {limit}."
             )
         case "resolved":
             return f"{what} is {value} in release {release}, no longer {limit}."

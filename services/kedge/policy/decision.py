@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kedge.policy.incidents import Incident
@@ -35,6 +35,17 @@ class Move(Protocol):
     def moved_at(self) -> int: ...
 
 
+class Rehearsed(Protocol):
+    """What came of replaying a release."""
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether it would do better; None where the rehearsal can't say."""
+
+    @property
+    def because(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What there is to decide on.
@@ -46,6 +57,7 @@ class Case:
         readings: the same statistic, by release, oldest window first; this release's own too.
         history: every move of the alias, oldest first.
         now: on the clock of the moves, microseconds since 1970.
+        rehearsals: of the releases that were rehearsed, by number.
     """
 
     incident: Incident
@@ -54,6 +66,7 @@ class Case:
     readings: Mapping[int, Sequence[Reading]]
     history: Sequence[Move]
     now: int
+    rehearsals: Mapping[int, Rehearsed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,10 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
        before the stretch was hit by something else, and going back would not help.
     4. Neither within the cooldown nor beyond the day's budget.
     5. The target is the last earlier release on this alias that was never rolled back for cause
-       and whose newest windows were under the threshold.
+       whose newest windows were under the threshold, and that did not fail where it was
+       rehearsed.
+
+    Whether the policy lets anybody move the alias is not asked here.
     """
     incident, alias = case.incident, case.incident.alias
     if not case.history:
@@ -121,11 +137,6 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
     target, reason = _target(case)
     if target is None:
         return Refused(reason)
-    if case.guard.mode == "dry-run":
-        return Refused(
-            f"dry run: would have moved {alias} from release {incident.release} to {target}: "
-            f"{reason}"
-        )
     return GoBack(target, current.generation, reason)
 
 
@@ -168,10 +179,12 @@ def _target(case: Case) -> tuple[int | None, str]:
     for number in _earlier(case):
         if (objection := _objection(case, number)) is None:
             newest = telling(case.rule, case.readings[number])[-1]
+            rehearsed = case.rehearsals.get(number)
             return number, (
                 f"{case.incident.subject} was {newest.value:.4g} in the window of "
                 f"{time_text(newest.window.start)} of release {number}, "
                 f"not {case.rule.comparison} {case.rule.threshold:g}"
+                + ("" if rehearsed is None else f"; rehearsed: {rehearsed.because}")
             )
         objections.append(objection)
     if not objections:
@@ -203,6 +216,9 @@ def _objection(case: Case, number: int) -> str | None:
             f"release {number} was at {sick[-1].value:.4g} itself in its window of "
             f"{time_text(sick[-1].window.start)}"
         )
+    rehearsed = case.rehearsals.get(number)
+    if rehearsed is not None and rehearsed.ok is False:
+        return f"release {number} failed its rehearsal: {rehearsed.because}"
     return None
 
 

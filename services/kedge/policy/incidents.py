@@ -13,6 +13,7 @@ from kedge.policy.rules import Rule
 
 Step = Literal[
     "fired",  # the newest windows are over the threshold
+    "decided",  # what was proposed when it fired has its answer
     "resolved",  # the newest windows are under it
     "recovered",  # the release that was rolled back to is under it
     "not_helped",  # the release that was rolled back to is over it as well
@@ -65,6 +66,14 @@ class Incident:
     not_helped: bool = False
 
     @property
+    def proposal(self) -> int | None:
+        """Number of the proposal that a person has not answered yet, as far as is known."""
+        if self.decision is None or self.decision["action"] != "proposed":
+            return None
+        number: int = self.decision["proposal"]
+        return number
+
+    @property
     def rolled_back_to(self) -> int | None:
         return self.decision["to_release"] if self.decision is not None else None
 
@@ -106,7 +115,7 @@ class Change:
     @property
     def firing(self) -> bool:
         """Whether the alert is on after this."""
-        return self.step in ("fired", "not_helped")
+        return self.step in ("fired", "decided", "not_helped")
 
     @property
     def id(self) -> str:

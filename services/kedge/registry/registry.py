@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from kedge.clock import Clock, microseconds_now
-from kedge.registry import events, queries
+from kedge.registry import decisions, events, queries
+from kedge.registry.audit import Act, Audit
 from kedge.registry.comparison import Difference, Released, differences
-from kedge.registry.contents import ContentStore
+from kedge.registry.content_stores import Contents, open_contents
 from kedge.registry.database import Database
-from kedge.registry.entries import AliasMove, Refusal, Release
+from kedge.registry.deletion import Deletions
+from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
 from kedge.registry.errors import (
-    IncidentConflictError,
+    BadNameError,
+    NothingBeforeError,
+    ProposedIncidentError,
     RefusedIncidentError,
-    StaleAliasError,
-    UnknownAliasError,
 )
+from kedge.registry.history import release_before
+from kedge.registry.listings import Listings
 from kedge.registry.names import checked_name, checked_text
-from kedge.registry.tables import alias_moves, code_versions, model_versions, refusals, releases
-from kedge.registry.versions import Versions
+from kedge.registry.proposals import Proposals
+from kedge.registry.silences import Silences
+from kedge.registry.tables import code_versions, model_versions, refusals, releases
+from kedge.registry.tokens import Tokens
 from kedge.settings import Settings
 
 
-class Registry(Versions):
-    """Models, code versions, releases and aliases.
+class Registry(Deletions):
+    """Models, code versions, releases and aliases; and silences.
 
     Every method is one transaction. Threads may share a registry; a process that forks opens
     another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
@@ -35,9 +42,10 @@ class Registry(Versions):
     """
 
     def __init__(
-        self, database: Database, contents: ContentStore, now: Clock = microseconds_now
+        self, database: Database, contents: Contents, now: Clock = microseconds_now
     ) -> None:
         super().__init__(database, contents, now)
+        self.silences = Silences(database, now)
 
     @classmethod
     def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:
@@ -47,7 +55,8 @@ class Registry(Versions):
             settings: where it lies.
             now: microseconds since 1970 UTC.
         """
-        return cls(Database.open(settings), ContentStore(settings.artifact_path), now)
+        contents = open_contents(settings.artifacts, settings.home / "artifact-cache")
+        return cls(Database.open(settings), contents, now)
 
     def close(self) -> None:
         self._database.close()
@@ -63,12 +72,36 @@ class Registry(Versions):
     ) -> None:
         self.close()
 
+    def audited(self, act: Act) -> Self:
+        """This registry, where every change is written to the audit in the change's transaction."""
+        other = copy.copy(self)
+        ending = Audit.writer(act, self._now)
+        other._database = self._database.ending_with(ending)  # noqa: SLF001 - it is one of us
+        return other
+
+    @property
+    def audit(self) -> Audit:
+        """Who changed what."""
+        return Audit(self._database, self._now)
+
+    @property
+    def tokens(self) -> Tokens:
+        """What the HTTP API is asked with."""
+        return Tokens(self._database, self._now)
+
+    @property
+    def listings(self) -> Listings:
+        """Everything in the registry, a page at a time."""
+        return Listings(self._database)
+
     # Releases
 
     def create_release(
         self, model: str, model_version: str, code_version: str, *, actor: str, reason: str = ""
     ) -> Release:
         """Pair a model version and a code version under the model's next number.
+
+        A number is never given twice, even where its release was deleted.
 
         Args:
             model: name of the model.
@@ -136,6 +169,7 @@ class Registry(Versions):
         actor: str,
         reason: str,
         incident: str | None = None,
+        share: float | None = None,
     ) -> AliasMove:
         """Point an alias at a release, if nobody moved it since the caller looked.
 
@@ -149,46 +183,66 @@ class Registry(Versions):
             reason: why.
             incident: what the move answers. An incident is decided once: the second call gives
                 the first call's move, whatever it asked for.
+            share: of the traffic, from 0 to 1, that the release gets as a canary; by default the
+                alias keeps the one it has.
 
         Raises:
+            BadNameError: the share is not from 0 to 1.
             StaleAliasError: the alias is at another generation; nothing was moved.
             IncidentConflictError: the incident has moved another alias.
             RefusedIncidentError: it was refused to move anything for the incident.
+            ProposedIncidentError: a person is, or was, asked about the incident.
         """
         checked_name(alias, "an alias")
         actor = checked_text(actor, "actor", required=True)
         reason = checked_text(reason, "reason")
+        if share is not None and not 0 <= share <= 1:
+            raise BadNameError(f"a share of {share:g} can't be: give a number from 0 to 1")
         if incident is not None:
             incident = checked_text(incident, "incident", required=True)
         with self._database.write() as connection:
             queries.lock_model(connection, model)
             if incident is not None:
-                decided = self._decided(connection, model, alias, incident)
+                decided = decisions.decided(connection, model, alias, incident)
                 if isinstance(decided, Refusal):
                     raise RefusedIncidentError(decided)
+                if isinstance(decided, Proposal):
+                    raise ProposedIncidentError(decided)
                 if decided is not None:
                     return decided
-            target = queries.release(connection, model, to_release)
-            current = next(iter(queries.latest_moves(connection, model, alias)), None)
-            generation = current.generation if current else 0
-            if generation != expected_generation:
-                raise StaleAliasError(model, alias, expected_generation, current)
-            move = AliasMove(
+            return decisions.append_move(
+                connection,
+                self._now(),
                 model,
                 alias,
-                generation + 1,
-                current.to_release if current else None,
                 to_release,
-                actor,
-                reason,
-                incident,
-                self._now(),
+                expected_generation=expected_generation,
+                actor=actor,
+                reason=reason,
+                incident=incident,
+                share=share,
             )
-            connection.execute(
-                insert(alias_moves).values(previous=generation or None, **asdict(move))
-            )
-            events.add_move(connection, move, target)
-            return move
+
+    def move_back(self, model: str, alias: str, *, actor: str, reason: str) -> AliasMove:
+        """Point an alias at the release that it was on before; see `history.release_before`.
+
+        Raises:
+            NothingBeforeError: it was on no other release before.
+            StaleAliasError: somebody else moved it at the same time; nothing was moved.
+        """
+        self.live(model, alias)
+        moves = self.history(model, alias)
+        before = release_before(moves)
+        if before is None:
+            raise NothingBeforeError(moves[-1])
+        return self.move_alias(
+            model,
+            alias,
+            before,
+            expected_generation=moves[-1].generation,
+            actor=actor,
+            reason=reason,
+        )
 
     def refuse(
         self,
@@ -199,7 +253,7 @@ class Registry(Versions):
         actor: str,
         reason: str,
         answer: AliasMove | None = None,
-    ) -> AliasMove | Refusal:
+    ) -> AliasMove | Refusal | Proposal:
         """Decide that an incident moves no alias, unless it was decided on before.
 
         Args:
@@ -213,7 +267,8 @@ class Registry(Versions):
                 is why.
 
         Returns:
-            What holds from now on: the refusal, or the move that was made for the incident before.
+            What holds from now on: the refusal, or the move or the proposal that was made for the
+            incident before.
 
         Raises:
             IncidentConflictError: the incident has moved another alias.
@@ -224,7 +279,7 @@ class Registry(Versions):
         reason = checked_text(reason, "reason", required=True)
         with self._database.write() as connection:
             queries.lock_model(connection, model)
-            decided = self._decided(connection, model, alias, incident)
+            decided = decisions.decided(connection, model, alias, incident)
             if decided is not None:
                 return decided
             refusal = Refusal(
@@ -240,15 +295,10 @@ class Registry(Versions):
             connection.execute(insert(refusals).values(**asdict(refusal)))
             return refusal
 
-    @staticmethod
-    def _decided(
-        connection: Connection, model: str, alias: str, incident: str
-    ) -> AliasMove | Refusal | None:
-        """What was decided on an incident; the caller has locked the model."""
-        made = queries.move_for(connection, incident)
-        if made is not None and (made.model, made.alias) != (model, alias):
-            raise IncidentConflictError(model, alias, made)
-        return made or queries.refusal_of(connection, incident)
+    @property
+    def proposals(self) -> Proposals:
+        """Rollbacks that a person is asked about."""
+        return Proposals(self._database, self._now)
 
     def refusals(self, model: str, alias: str) -> list[Refusal]:
         """Every refusal to move an alias, the oldest first."""
@@ -276,10 +326,8 @@ class Registry(Versions):
         """
         with self._database.read() as connection:
             queries.require_model(connection, model)
-            for move in queries.latest_moves(connection, model, alias):
-                return queries.release(connection, model, move.to_release)
-            known = [move.alias for move in queries.latest_moves(connection, model)]
-            raise UnknownAliasError(model, alias, known)
+            move = queries.require_alias(connection, model, alias)
+            return queries.release(connection, model, move.to_release)
 
     def history(self, model: str, alias: str) -> list[AliasMove]:
         """Every move of an alias, the oldest first; empty if it was never moved."""

@@ -1,0 +1,1 @@
+"""Approval: a person answers a proposal by a signed link."""
