@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test simulation chaos bench-decisions check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test simulation chaos fuzz-api bench-decisions check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ KEDGE_CHAOS_FAULTS ?= 200
 
 chaos: $(SYNCED) ## 200 faults while predictions flow: nothing lost, nothing twice
 	KEDGE_CHAOS_FAULTS=$(KEDGE_CHAOS_FAULTS) $(RUN) pytest tests/chaos -s $(PYTEST_ARGS)
+
+fuzz-api: $(SYNCED) ## Every operation of the HTTP API with 500 cases: no fault, nothing undocumented
+	KEDGE_FUZZ_EXAMPLES=$${KEDGE_FUZZ_EXAMPLES:-500} $(RUN) pytest tests/web/test_fuzz.py $(PYTEST_ARGS)
 
 # A run that was broken goes on where it was. Less of it: `BENCH_ARGS="--windows 10000 --runs 10"`.
 bench-decisions: $(SYNCED) ## How good drift decisions are: false alarms, delays, costs, beside others

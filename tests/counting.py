@@ -7,14 +7,14 @@ from kedge.profile import count_windows
 from kedge.statistics import window_statistics
 
 
-def batch_of(rows):
-    """Features, a mapping a row, all of one instant."""
+def batch_of(rows, outputs=(), times=None):
+    """Features and outputs, a mapping a row each, all of one instant unless times are given."""
     return PredictionBatch(
         Tags("m", "mv", "cv", 1, "test"),
         ["id"] * len(rows),
-        np.zeros(len(rows), np.int64),
+        np.zeros(len(rows), np.int64) if times is None else np.array(times, np.int64),
         np.full(len(rows), np.nan, np.float32),
-        columns_of(rows, "feature"),
+        (*columns_of(rows, "feature"), *columns_of(outputs, "output")),
     )
 
 

@@ -86,8 +86,8 @@ def release_event(model, number, reference, model_version="mv", code_version="cv
                 "number": number,
                 "model_version": model_version,
                 "code_version": code_version,
-                "reference_rows": record["rows"],
-                "columns": record["columns"],
+                "reference_rows": record.pop("rows"),
+                **record,
             },
         },
     )

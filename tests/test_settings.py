@@ -46,6 +46,7 @@ def test_where_things_lie_follows_home(tmp_path):
         ("KEDGE_STREAM__LONGER_WINDOWS", "3600,90"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "60"),
         ("KEDGE_STREAM__LONGER_WINDOWS", "an hour"),
+        ("KEDGE_WEB__RATE", "0"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch, variable, value):

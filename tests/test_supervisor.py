@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from kedge.errors import KedgeError
-from kedge.supervisor import SERVICES, Child, Supervisor, service, service_children
+from kedge.supervisor import SERVICES, Child, Supervisor, service, service_children, wanted
 from services import PATIENCE, eventually
 
 
@@ -21,6 +21,7 @@ def environment(settings):
         "KEDGE_TOPIC_PREFIX": settings.topic_prefix,
         "KEDGE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka["bootstrap.servers"],
         "KEDGE_STREAM__PARTITIONS": str(settings.stream.partitions),
+        "KEDGE_WEB__PORT": "0",
     }
 
 
@@ -49,20 +50,20 @@ def up(settings):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    eventually(lambda: len(_children_of(process.pid)), lambda n: n == len(SERVICES))
+    eventually(lambda: len(_children_of(process.pid)), lambda n: n == len(wanted(settings)))
     yield process
     if process.poll() is None:
         process.kill()
         process.wait()
 
 
-def test_up_runs_every_service_restarts_what_dies_and_stops_cleanly(up):
+def test_up_runs_every_service_restarts_what_dies_and_stops_cleanly(up, settings):
     children = _children_of(up.pid)
     victim = next(pid for pid, command in children.items() if command.endswith("run profiler"))
     os.kill(victim, signal.SIGKILL)
     again = eventually(
         lambda: _children_of(up.pid),
-        lambda now: victim not in now and len(now) == len(SERVICES),
+        lambda now: victim not in now and len(now) == len(wanted(settings)),
     )
     # Nobody else was touched.
     assert set(children) - {victim} < set(again)

@@ -9,10 +9,14 @@ from threading import Event
 from kedge.broker import connection
 from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
+from kedge.evaluation.assessment import Release
 from kedge.evaluation.assessments import Assessments, TooLateError
+from kedge.performance import Cbpe, estimates
 from kedge.policies import configured
 from kedge.policy import detectors_of
+from kedge.profile import Expectation
 from kedge.settings import Settings, micros
+from kedge.statistics import RECONCILED, Statistic
 from kedge.streams import (
     CommittedLog,
     Incoming,
@@ -65,6 +69,7 @@ class Assessor:
             longer=longer,
             keep=2 * micros(evaluator.horizon) + max(longer, default=0),
             detectors=partial(detectors_of, self._policies),
+            estimates=self._estimates,
         )
         with CommittedLog(self._kafka, self._topics.state("assessor"), partition) as log:
             assessments.restore(log.news())
@@ -115,8 +120,17 @@ class Assessor:
             )
             raise _RefusedError("unknown_release", detail, len(joined["truths"]))
         try:
-            self._assessments[message.partition].add(joined, known.reference)
+            self._assessments[message.partition].add(joined, known.reference, known.estimator)
         except TooLateError as error:
             raise _RefusedError("too_late", str(error), len(joined["truths"])) from error
         except ValueError as error:
             raise _RefusedError("incomparable", str(error), len(joined["truths"])) from error
+
+    def _estimates(self, release: Release, expectation: Expectation) -> Iterator[Statistic]:
+        known = self._releases.release(release.model, release.number)
+        assert known is not None, "a window's release was known when its rows were added"
+        # Of the others, the joined rows don't have what their estimates are made from.
+        if known.estimator is None or isinstance(known.estimator, Cbpe):
+            for each in estimates(known.estimator, known.reference, expectation):
+                if each.name.removeprefix("estimated_") in RECONCILED:
+                    yield each

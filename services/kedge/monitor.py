@@ -9,6 +9,7 @@ from threading import Event
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
+from kedge.performance import estimates
 from kedge.policies import configured
 from kedge.policy import policy_for
 from kedge.profile import Profile, Reference
@@ -23,6 +24,7 @@ from kedge.statistics import (
 from kedge.streams import (
     CommittedLog,
     Incoming,
+    KnownRelease,
     Outgoing,
     Releases,
     Source,
@@ -150,7 +152,7 @@ class Monitor:
             )
             raise _RefusedError("unknown_release", detail, delta)
         try:
-            profile = Profile.from_record(delta, known.reference)
+            profile = Profile.from_record(delta, known.reference, known.estimator)
         except ValueError as error:
             raise _RefusedError("wrong_reference", str(error), delta) from error
         if not self._windows[message.partition].add(delta, profile, now):
@@ -163,10 +165,11 @@ class Monitor:
     def _statistics(
         self, key: WindowKey, window: Window, traffic: Traffic, evidence: EvidenceFolds
     ) -> Outgoing:
-        profile = window.profile
+        profile, known = window.profile, self._known(key.model, key.release)
         statistics = (
-            *window_statistics(profile, self._reference(key.model, key.release)),
+            *window_statistics(profile, known.reference),
             *operational_statistics(profile, traffic),
+            *estimates(known.estimator, known.reference, profile.expectation),
             *evidence.statistics(key, window, partial(self._reference, key.model)),
         )
         record = {
@@ -184,7 +187,10 @@ class Monitor:
         }
         return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
 
-    def _reference(self, model: str, number: int) -> Reference:
+    def _known(self, model: str, number: int) -> KnownRelease:
         known = self._releases.release(model, number)
         assert known is not None, "a window's release was known when its first delta was added"
-        return known.reference
+        return known
+
+    def _reference(self, model: str, number: int) -> Reference:
+        return self._known(model, number).reference

@@ -10,6 +10,9 @@ from kedge.policy import Policy, PolicyError, Problem, parse
 from kedge.policy.parsing import line_of
 from kedge.settings import Settings, StreamSettings, micros
 
+_MOST_WINDOWS = 1000
+"""In a row, that a rule may look at."""
+
 
 def configured(settings: Settings) -> tuple[Policy, ...]:
     """The policies of `alerting.policy`; none where it is not set.
@@ -80,6 +83,10 @@ def _unpublished(policy: Policy, text: str, stream: StreamSettings) -> Iterator[
             key = "every_seconds"
             wrong = f"{rule.every_seconds:g} is no multiple of {step:g} seconds"
             right = "with each of which such a window ends; see KEDGE_STREAM__SLIDE"
+        elif rule.windows_needed(micros(base)) > _MOST_WINDOWS:
+            key = max(("for_seconds", "keep_firing_for_seconds"), key=lambda k: getattr(rule, k))
+            wrong = f"{getattr(rule, key):g} seconds are more than {_MOST_WINDOWS} of its windows"
+            right = "each of which is remembered: use `window_seconds` for longer ones"
         else:
             continue
         yield Problem(line_of(text, ("rules", index, key)), f"rules[{index}].{key}", wrong, right)

@@ -134,7 +134,7 @@ class Profiler:
                 accounts.received(partition, offset, predictions, "rows_dead_lettered")
                 yield self._give_up(message, error.reason, str(error), predictions.rows)
                 continue
-            self._count(deltas, message, predictions, release.reference)
+            self._count(deltas, message, predictions, release)
             if predictions.rows:
                 counted.remember(name, message.timestamp, offset)
             accounts.received(partition, offset, predictions, "rows_profiled")
@@ -193,16 +193,22 @@ class Profiler:
         deltas: dict[tuple[int, Tags, int], _Delta],
         message: Incoming,
         predictions: PredictionBatch,
-        reference: Reference,
+        release: KnownRelease,
     ) -> None:
         starts = predictions.event_times // self._window * self._window
-        for start, profile in count_windows(predictions, reference, self._window).items():
+        profiles = count_windows(predictions, release.reference, self._window, release.estimator)
+        for start, profile in profiles.items():
             newest = int(predictions.event_times[starts == start].max())
             key = (start, predictions.tags, message.partition)
             delta = deltas.get(key)
             if delta is None:
                 deltas[key] = _Delta(
-                    reference, profile, message.offset, message.offset, newest, message.timestamp
+                    release.reference,
+                    profile,
+                    message.offset,
+                    message.offset,
+                    newest,
+                    message.timestamp,
                 )
                 continue
             delta.profile = delta.profile + profile

@@ -31,6 +31,8 @@ from pydantic_settings import (
 from kedge.approvals.settings import ApprovalSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
+from kedge.web.settings import WebSettings
+from kedge.webhook_settings import WebhookSettings, listed
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -74,7 +76,9 @@ class RegistrySettings(_Section):
     url: str | None = Field(
         None, description="SQLite under `home` by default; postgresql://user@host/database."
     )
-    artifacts: Path | None = Field(None, description="Artifact store; under `home` by default.")
+    artifacts: str | None = Field(
+        None, description="A folder, or s3://bucket/prefix; under `home` by default."
+    )
     poll: Seconds = Field(0.1, description="How often the outbox is looked at.")
 
 
@@ -160,9 +164,7 @@ class StreamSettings(_Section):
     @field_validator("longer_windows", mode="before")
     @classmethod
     def _listed(cls, lengths: Any) -> Any:
-        if isinstance(lengths, str):
-            return [each for each in lengths.strip(" []").split(",") if each.strip()]
-        return lengths
+        return listed(lengths)
 
     @field_validator("longer_windows")
     @classmethod
@@ -286,10 +288,12 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     alerting: AlertingSettings = Field(default_factory=AlertingSettings)
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     evaluator: EvaluatorSettings = Field(default_factory=EvaluatorSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
 
     @field_validator("kafka", mode="before")
     @classmethod
@@ -307,8 +311,8 @@ class Settings(BaseSettings):
         return self.registry.url or f"sqlite:///{self.home / 'registry.db'}"
 
     @property
-    def artifact_path(self) -> Path:
-        return self.registry.artifacts or self.home / "artifacts"
+    def artifacts(self) -> str:
+        return self.registry.artifacts or str(self.home / "artifacts")
 
     @property
     def archive_path(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import socket
 import subprocess
@@ -31,8 +32,12 @@ SERVICES: Mapping[str, str] = {
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",
     "mlflow": "kedge.registry.mlflow",
+    "web": "kedge.web.service",
 }
 """Each service, and the module whose `run` it is."""
+
+_EXTRAS = {"web": "prometheus_client"}
+"""Services with an extra of their name, and a package that no other extra brings."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
@@ -49,12 +54,23 @@ def service(name: str) -> Callable[[Settings, Event], None]:
     """The `run` of a service.
 
     Raises:
-        KedgeError: there is no such service.
+        KedgeError: there is no such service, or it is not installed.
     """
     if name not in SERVICES:
         raise KedgeError(f"there is no service `{name}`; there are: {', '.join(SERVICES)}")
+    if name not in installed():
+        raise KedgeError(f"`kedge run {name}` needs more packages: pip install 'kedge[{name}]'")
     run: Callable[[Settings, Event], None] = importlib.import_module(SERVICES[name]).run
     return run
+
+
+def installed() -> list[str]:
+    """The services whose packages are there."""
+    return [
+        name
+        for name in SERVICES
+        if name not in _EXTRAS or importlib.util.find_spec(_EXTRAS[name]) is not None
+    ]
 
 
 @dataclass(slots=True)
@@ -80,7 +96,7 @@ class Child:
 
 def wanted(settings: Settings) -> list[str]:
     """The services that `kedge up` runs: all, but for those that nothing is set for."""
-    return [name for name in SERVICES if name != "mlflow" or settings.mlflow.uri is not None]
+    return [name for name in installed() if name != "mlflow" or settings.mlflow.uri is not None]
 
 
 def service_children(names: Iterable[str]) -> list[Child]:

@@ -29,7 +29,12 @@ class Found:
     letters: list[Record]
     accounts: list[Record]
     archived: list[tuple[str, int]] = field(default_factory=list)
-    delivered: set[str] = field(default_factory=set)
+    delivered: list[str] = field(default_factory=list)
+
+    @property
+    def newest_alerts(self) -> set[str]:
+        """Ids of the newest of each incident: one that was over before it could be told is not."""
+        return set({alert["incident"]: alert["id"] for alert in self.alerts}.values())
 
     @property
     def newest(self) -> dict[tuple[int, int], Record]:
@@ -85,7 +90,7 @@ class Observer:
                     decode(value)[1] for _key, value in log.news() if value is not None
                 ]
         archived = self._archive.sql("SELECT id, kafka_partition FROM predictions").fetchall()
-        delivered = {each.alert["id"] for each in self._world.receiver.deliveries}
+        delivered = [a["id"] for each in self._world.receiver.deliveries for a in each.alerts]
         return Found(**self._records, archived=archived, delivered=delivered)
 
     def until(self, done: Callable[[Found], list[object]]) -> Found:

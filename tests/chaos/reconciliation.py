@@ -33,7 +33,7 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
             sent + len(traffic.readable_poison) + _repeated(traffic),
             _repeated(traffic),
             traffic.poison.total(),
-            len({alert["id"] for alert in found.alerts}),
+            len(found.newest_alerts),
             len(traffic.outcomes.truths),
             truth.readable(traffic),
         ],
@@ -43,7 +43,7 @@ def progress(traffic: Traffic, found: Found) -> tuple[list[int], list[int]]:
             len(found.archived),
             _recognised(found),
             len(found.letters),
-            len(found.delivered),
+            len(found.newest_alerts & set(found.delivered)),
             truth.joined(found),
             truth.received(found),
         ],
@@ -200,9 +200,12 @@ def _told(world: World, found: Found) -> Iterator[Check]:
         if event["alias"] is not None and event["alias"]["incident"] in incidents
     }
     yield Check("rollbacks told on the releases topic", 1, len(events))
-    yield Check(
-        "alerts delivered by webhook", {alert["id"] for alert in found.alerts}, found.delivered
-    )
+    newest, known = found.newest_alerts, {alert["id"] for alert in found.alerts}
+    yield Check("incidents whose last alert was delivered", newest, newest & set(found.delivered))
+    yield Check("webhooks about no alert of the topic", set(), set(found.delivered) - known)
+    # The receiver takes each webhook-id once: what came again by the same id is not here.
+    twice = {name for name, times in Counter(found.delivered).items() if times > 1}
+    yield Check("alerts told by two notifications", set(), twice)
     yield Check("webhooks with a wrong signature", 0, world.receiver.refused)
 
 

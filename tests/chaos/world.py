@@ -145,6 +145,7 @@ def _variables(home: Path, address: str, url: str) -> dict[str, str]:
         "KEDGE_STREAM__ALLOWED_LATENESS": str(365 * 86_400),
         "KEDGE_ALERTING__POLICY": str(policy),
         "KEDGE_ALERTING__WEBHOOK_SECRET": _SECRET,
+        "KEDGE_WEBHOOKS__ALLOW": "127.0.0.1",
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",
         "KEDGE_EVALUATOR__BATCH_RECORDS": "200",
         "KEDGE_EVALUATOR__PUBLISH_EVERY": "1",

@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 from kedge.demo.receiver import Receiver, listening
 
 SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes length").decode()
-BODY = '{"id": "a", "data": {"status": "firing"}}'
+BODY = '{"id": "a", "data": {"alerts": [{"status": "firing"}]}}'
 
 
 def _headers(body=BODY, secret=SECRET, at=None):
@@ -27,7 +27,7 @@ def test_a_signed_delivery_is_taken_once():
     with listening(receiver) as url:
         for _ in range(2):
             assert httpx.post(url, content=BODY, headers=_headers()).status_code == 204
-    assert [delivery.alert for delivery in receiver.deliveries] == [{"status": "firing"}]
+    assert [delivery.alerts for delivery in receiver.deliveries] == [[{"status": "firing"}]]
     assert receiver.refused == 0
 
 

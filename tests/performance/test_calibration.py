@@ -18,7 +18,7 @@ def test_it_is_scikit_learns(known, asked):
     mine = Calibration.fit(scores.astype(float), labels)
     points = np.concatenate([asked, scores])
     np.testing.assert_allclose(mine(points), theirs.predict(points), atol=1e-12)
-    again = Calibration.from_json(mine.to_json())
+    again = Calibration.from_record(mine.to_record("y"))
     assert (again(points) == mine(points)).all()
 
 

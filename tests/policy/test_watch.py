@@ -63,25 +63,37 @@ publications = st.lists(
 )
 
 
-def _expected(published, windows, resolve_windows):
+def _expected(published, windows, resolve_windows, for_minutes=0, keep_minutes=0):
     firing, told = False, []
     for count in range(1, len(published) + 1):
         latest = {each.minute: each for each in published[:count]}
-        verdicts = [
-            latest[minute].value > 0.1
+        verdicts = {
+            minute: latest[minute].value > 0.1
             for minute in sorted(latest)
             if latest[minute].value is not None and latest[minute].rows >= 100
+        }
+        # Every stretch of alike windows that ends with the newest one, as minutes from and to.
+        newest = max(verdicts, default=None)
+        alike = [
+            (first, sum(minute >= first for minute in verdicts))
+            for first in verdicts
+            if len({over for minute, over in verdicts.items() if minute >= first}) == 1
         ]
         if firing:
-            newest = verdicts[-resolve_windows:]
-            if len(newest) == resolve_windows and not any(newest):
+            if any(
+                not verdicts[first]
+                and length >= resolve_windows
+                and newest + 1 - first >= keep_minutes
+                for first, length in alike
+            ):
                 firing = False
                 told.append((count - 1, "resolved"))
-        else:
-            newest = verdicts[-windows:]
-            if len(newest) == windows and all(newest):
-                firing = True
-                told.append((count - 1, "fired"))
+        elif any(
+            verdicts[first] and length >= windows and newest - first >= for_minutes
+            for first, length in alike
+        ):
+            firing = True
+            told.append((count - 1, "fired"))
     return told
 
 
@@ -103,6 +115,33 @@ def test_firing_and_resolved_are_as_by_brute_force(published, windows, resolve_w
         for change in watch.observe(record)
     ]
     assert told == _expected(published, windows, resolve_windows)
+
+
+@given(publications, st.integers(1, 3), st.integers(1, 3), st.integers(0, 5), st.integers(0, 5))
+def test_how_long_it_holds_is_counted_in_event_time(
+    published, windows, resolve_windows, for_minutes, keep_minutes
+):
+    rule = _rule(
+        windows=windows,
+        resolve_windows=resolve_windows,
+        for_seconds=for_minutes * 60.0,
+        keep_firing_for_seconds=keep_minutes * 60.0,
+    )
+    watch, topic, told = _watch(rule), {}, []
+    for index, record in enumerate(_records(published)):
+        told += [(index, change.step) for change in watch.observe(record)]
+        topic.update(watch.snapshot())
+        watch = _watch(rule)
+        watch.restore(topic)
+    assert told == _expected(published, windows, resolve_windows, for_minutes, keep_minutes)
+
+
+def test_a_long_stretch_is_remembered_from_its_start():
+    hours = 3
+    watch = _watch(_rule(for_seconds=hours * 3600.0))
+    records = (window(1, minute, increase(0.5)) for minute in range(hours * 60 + 5))
+    (fired,) = _fold(watch, *records)
+    assert (fired.incident.starts_at, fired.trigger.end) == (0, (hours * 60 + 1) * MINUTE)
 
 
 @given(publications, st.integers(1, 4))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from kedge.registry import Registry, SettledProposalError, StaleAliasError
+from kedge.registry import (
+    NothingBeforeError,
+    Registry,
+    SettledProposalError,
+    StaleAliasError,
+)
 
 _meeting = None
 _LONGEST_WAIT = 120
@@ -34,6 +39,28 @@ def race_moves(settings, racer, rounds):
             else:
                 results.append((generation, racer, True, move.generation))
     return results
+
+
+def race_back_and_forth(settings, racer, rounds):
+    """In every round some promote and some roll back, all from what they see at that moment."""
+    won = []
+    with Registry.open(settings) as registry:
+        for number in range(rounds):
+            _meeting.wait(_LONGEST_WAIT)
+            try:
+                if (racer + number) % 2:
+                    move = registry.move_back("m", "production", actor=f"{racer}", reason="back")
+                else:
+                    move = registry.move_alias(
+                        *("m", "production", 1 + (racer + number) % 3),
+                        expected_generation=registry.alias("m", "production").generation,
+                        actor=f"{racer}",
+                        reason="forth",
+                    )
+            except (StaleAliasError, NothingBeforeError):
+                continue
+            won.append((move.generation, move.actor, move.reason))
+    return won
 
 
 def race_releases(settings, each, pair):

@@ -220,7 +220,7 @@ def test_a_version_of_another_model_can_not_be_released(registry, home):
 
 
 REFUSAL = "INSERT INTO refusals VALUES ('{}', '{}', 'production', {}, 'x', '', 0)"
-MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)"
+MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0, NULL)"
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)
         ("UPDATE alias_moves SET reason = 'other'", "alias_moves is append-only"),
         ("DELETE FROM alias_moves", "alias_moves is append-only"),
         ("UPDATE releases SET number = 9 WHERE number = 3", "releases is append-only"),
-        ("DELETE FROM releases WHERE number = 3", "releases is append-only"),
+        ("DELETE FROM releases WHERE number = 3", "releases has to be recorded first"),
         ("UPDATE model_versions SET reference = '{}'", "model_versions is append-only"),
-        ("DELETE FROM code_versions", "code_versions is append-only"),
+        ("DELETE FROM code_versions", "code_versions has to be recorded first"),
         (MOVE.format("1, NULL, NULL, 1"), "(?i)unique"),
         (MOVE.format("4, 3, 3, 1"), "(?i)foreign key"),  # generation 3 is skipped
         (MOVE.format("3, 2, 1, 1"), "(?i)foreign key"),  # generation 2 did not lead to 1
@@ -240,7 +240,7 @@ MOVE = "INSERT INTO alias_moves VALUES ('m', 'production', {}, 'x', '', NULL, 0)
         (MOVE.format("0, NULL, NULL, 1"), "(?i)check"),
         (MOVE.format("3, NULL, NULL, 1"), "(?i)check"),
         (MOVE.format("3, 2, NULL, 1"), "(?i)check"),
-        (MOVE.format("3, 2, 2, 3").replace("NULL, 0)", "'i', 0)"), "(?i)unique"),
+        (MOVE.format("3, 2, 2, 3").replace("NULL, 0,", "'i', 0,"), "(?i)unique"),
         ("UPDATE refusals SET reason = 'other'", "refusals is append-only"),
         ("DELETE FROM refusals", "refusals is append-only"),
         (REFUSAL.format("refused", "m", "NULL, NULL"), "(?i)unique"),

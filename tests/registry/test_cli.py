@@ -1,10 +1,13 @@
 import getpass
 import json
 import os
+import pickle
 import subprocess
 import sys
+from fractions import Fraction
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
@@ -103,6 +106,44 @@ def test_texts_that_mean_null_are_named(kedge, tmp_path):
     assert columns("--null", "NA") == [("numeric", [2, 0, 0]), ("categorical", [1, 0, 1])]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_truth_is_a_column_that_estimates_are_learnt_from(kedge, tmp_path, suffix):
+    # Of ten rows with the same score, as many tens of percent are positive.
+    risks = [tenth / 10 for tenth in range(10) for _ in range(10)]
+    table = pa.table(
+        {
+            "x": list(range(100)),
+            "other": [1.0] * 100,
+            "risk": risks,
+            "end": ["bad" if i % 10 < i // 10 else "good" for i in range(100)],
+        }
+    )
+    path = tmp_path / f"validation.{suffix}"
+    (pa.csv.write_csv if suffix == "csv" else pa.parquet.write_table)(table, path)
+    register = (
+        *("model", "register", "loans", write(tmp_path / "model.json", "{}")),
+        *("--reference", path, "--output", "other", "--output", "risk", "--json"),
+    )
+    truth = ("--truth", "end", "--truth-of", "risk", "--positive", "bad", "--threshold", 0.65)
+    model = kedge(*register, *truth)
+    columns = [(c["name"], c["role"]) for c in model["reference"]["columns"]]
+    assert columns == [("x", "feature"), ("other", "output"), ("risk", "output")]
+    assert model["reference"]["estimator"]["task"] == {
+        "kind": "binary", "output": "risk", "positive": "bad", "threshold": 0.65, "classes": [],
+    }  # fmt: skip
+    (calibration,) = model["reference"]["estimator"]["calibrations"]
+    assert calibration["probabilities"] == calibration["scores"] == sorted(set(risks))
+    assert kedge(*register, *truth)["id"] == model["id"]
+    without = kedge(*register, "--ignore", "end")
+    assert without["id"] != model["id"]
+    code = kedge("code", "register", "loans", write(tmp_path / "inference.py", ""), "--json")
+    for version in (without, model):
+        kedge("release", "create", "loans", version["id"][:8], code["id"][:8])
+    assert kedge("release", "diff", "loans", 1, 2, "--json") == [
+        {"part": "reference", "what": "estimator of performance", "before": "", "after": "known"}
+    ]
+
+
 def test_the_story_from_the_shell(kedge, flights):
     moved = kedge("alias", "move", "flights", "production", 1, "--reason", "first")
     assert "`production` is at generation 0, not there yet" in moved
@@ -135,10 +176,47 @@ def test_the_story_from_the_shell(kedge, flights):
     assert len(kedge("code", "list", "flights", "--json")) == 2
 
 
+def test_a_pickle_from_the_shell_is_refused_until_it_is_allowed_and_shown(kedge, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Fraction(1, 3)))
+    table = write(tmp_path / "train.csv", TRAINING)
+    register = ("model", "register", "m", "model.pkl", "--reference", table, "--actor", "ann")
+    with pytest.raises(KedgeError, match=r"model\.pkl is a pickle.*--allow-pickle"):
+        kedge(*register)
+    kedge(*register, "--allow-pickle")
+    shown = kedge("model", "show", "m")
+    assert "format             pickle" in shown
+    assert "pickle_allowed_by  ann" in shown
+
+
+def test_the_way_back_a_share_and_what_may_be_deleted(kedge, flights):
+    for release in (1, 2):
+        kedge("alias", "move", "flights", "production", release)
+    back = kedge("alias", "back", "flights", "production", "--reason", "worse", "--json")
+    assert (back["to_release"], back["reason"], back["share"]) == (1, "worse", None)
+    canary = kedge("alias", "move", "flights", "canary", 2, "--share", 0.25, "--json")
+    assert canary["share"] == 0.25
+
+    code = kedge("code", "list", "flights", "--json")[1]["id"]
+    kedge("release", "create", "flights", flights["id"], code)
+    why = ("--reason", "by mistake", "--actor", "ann", "--json")
+    with pytest.raises(KedgeError, match=r"history of `canary` \(generation 1\); .*`production`"):
+        kedge("release", "delete", "flights", 2, *why)
+    assert kedge("release", "delete", "flights", 3, *why)["subject"] == "3"
+    with pytest.raises(KedgeError, match="release 2 pairs it"):
+        kedge("code", "delete-version", "flights", code[:8], *why)
+    with pytest.raises(KedgeError, match="release 1, 2 pairs it"):
+        kedge("model", "delete-version", "flights", flights["id"][:8], *why)
+    (gone,) = kedge("model", "deletions", "flights", "--json")
+    assert (gone["kind"], gone["reason"], gone["actor"]) == ("releases", "by mistake", "ann")
+    collected = ("registry", "collect", "--older-than", 0)
+    assert kedge(*collected, "--json") == {"deleted": [], "dry_run": False}
+    assert kedge(*collected, "--dry-run").splitlines() == ["0 would go"]
+
+
 def test_people_read_lines(kedge, flights):
     listed = kedge("model", "list").splitlines()
     assert listed[0].split() == [
-        "model", "id", "artifact", "rows", "columns", "created_at", "actor",
+        "model", "id", "artifact", "format", "rows", "columns", "created_at", "actor",
     ]  # fmt: skip
     assert listed[1].split()[:2] == ["flights", flights["id"][:12]]
     shown = kedge("model", "show", "flights")
@@ -163,10 +241,25 @@ def test_people_read_lines(kedge, flights):
         ("alias move flights production 1 --expect 3", "which is generation 0"),
         ("code register flights", "needs a bundle, a commit or both"),
         ("model register flights gone.bin --reference train.csv", "there is no gone.bin"),
+        ("model register flights model.json --reference train.csv --order size", "size=S,M,L"),
+        ("alias back flights production", "there is none yet"),
         ("model register flights model.json --reference gone.csv", "gone.csv can't be read"),
         ("model register flights model.json --reference model.json", "neither .parquet nor .csv"),
         ("model register flights model.json --reference train.csv --output lat", "has no column"),
         ("model register flights model.json --reference empty.csv", "has no rows"),
+        ("model register flights model.json --reference train.csv --truth ok", "no column `ok`"),
+        (
+            "model register flights model.json --reference train.csv --output late --truth late",
+            "`late` can't be both an output and the truth",
+        ),
+        (
+            "model register flights model.json --reference train.csv --output late --truth carrier",
+            "the truth is text: say which text is the positive class",
+        ),
+        (
+            "model register flights model.json --reference train.csv --positive AA",
+            "about the truth: name its column, --truth",
+        ),
         (
             "model register flights model.json --reference train.csv --output late --ignore late",
             "can't be both",

@@ -2,9 +2,11 @@ import multiprocessing
 
 import pytest
 
-from kedge.registry import Registry
+from kedge.contracts import Topics, decode
+from kedge.registry import Registry, outbox
 from registry import racing
 from registry.building import a_reference, released, write
+from services import committed, eventually, running
 
 RACERS = 16
 
@@ -42,6 +44,37 @@ def test_of_sixteen_processes_exactly_one_wins_each_generation(home, race):
     ]
     # The others were told of the generation that beat them.
     assert all(current == generation + 1 for generation, _, _, current in results)
+
+
+def test_sixteen_promote_and_roll_back_and_every_move_is_told_once_and_in_order(settings, race):
+    rounds = 4
+    topic = Topics(settings.topic_prefix).releases
+    with released(settings) as registry:
+        for generation, to in enumerate((1, 2)):
+            registry.move_alias(
+                "m", "production", to, expected_generation=generation, actor="first", reason=""
+            )
+        with running(outbox.run, settings=settings):
+            told = race(
+                racing.race_back_and_forth,
+                *((settings, racer, rounds) for racer in range(RACERS)),
+            )
+            history = registry.history("m", "production")
+            # Three releases, and the moves.
+            events = eventually(
+                lambda: committed(settings.kafka, topic, 1),
+                lambda events: len(events) >= 3 + len(history),
+            )
+    won = sorted(move for racer in told for move in racer)
+    # In every round at least one got through, and each generation is one winner's.
+    assert len(history) >= 2 + rounds
+    assert [(move.generation, move.actor, move.reason) for move in history[2:]] == won
+    assert [move.generation for move in history] == list(range(1, len(history) + 1))
+    assert [move.from_release for move in history[1:]] == [m.to_release for m in history[:-1]]
+    moves = [decode(event, "release_event")[1]["alias"] for event in events]
+    assert [(move["generation"], move["to_release"]) for move in moves if move] == [
+        (move.generation, move.to_release) for move in history
+    ]
 
 
 def test_sixteen_processes_number_releases_without_gaps(home, race):

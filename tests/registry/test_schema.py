@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 from kedge.cli import registry as registry_cli
 from kedge.errors import KedgeError
 from kedge.registry import Registry, schema
-from kedge.registry.contents import ContentStore
+from kedge.registry.addresses import reference_text
 from kedge.registry.database import Database
 from kedge.registry.tables import metadata
-from registry.building import plain_connection, release, released
+from registry.building import a_reference, plain_connection, released
 
 
 def _revise(home, statement):
     with plain_connection(home) as connection:
-        connection.execute(text(statement))
+        connection.exec_driver_sql(statement)
 
 
 def test_the_steps_make_the_tables_of_the_code(home):
@@ -43,16 +43,20 @@ def test_what_a_newer_kedge_made_is_left_alone(home):
 @pytest.fixture
 def first(home):
     """What an earlier Kedge left: the tables of the first step, with a rollback in them."""
-    with closing(Database(home.registry_url)) as database:
-        with database.write() as connection:
-            config = schema._config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0001")
-        registry = Registry(database, ContentStore(home.artifact_path))
-        release(registry, home.home / "source", 2)
-        registry.move_alias(
-            "m", "production", 2, expected_generation=0, actor="a", reason="deployed"
-        )
+    with closing(Database(home.registry_url)) as database, database.write() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    reference = reference_text(a_reference())
+    for statement in (
+        "INSERT INTO models VALUES ('m')",
+        f"INSERT INTO model_versions VALUES ('m', 'v', '{'0' * 64}', '{reference}', 1, 'a')",
+        "INSERT INTO code_versions VALUES ('m', 'c', 'c', NULL, 2, 'a')",
+        "INSERT INTO releases VALUES ('m', 1, 'v', 'c', 3, 'a', 'r1')",
+        "INSERT INTO releases VALUES ('m', 2, 'v', 'c', 4, 'a', 'r2')",
+        "INSERT INTO alias_moves VALUES ('m', 'production', 1, NULL, NULL, 2, 'a', '', NULL, 5)",
+    ):
+        _revise(home, statement)
     _revise(home, "INSERT INTO alias_moves VALUES ('m', 'production', 2, 1, 2, 1, 'b', '', 'i', 9)")
     return home
 

@@ -38,7 +38,7 @@ def artifact(tmp_path):
 
 
 def _stored(home):
-    return sorted(path for path in home.artifact_path.rglob("*") if path.is_file())
+    return sorted(path for path in (home.home / "artifacts").rglob("*") if path.is_file())
 
 
 def test_the_same_again_is_the_same_version_and_stores_nothing(registry, artifact, home):

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from kedge.contracts import Topics, columns_of, decode_predictions
 from kedge.profile import reference_of
 from kedge.registry import Registry, outbox
+from kedge.sdk.split import in_share
 from services import PATIENCE, committed, eventually, running
 
 CODE = """
@@ -63,8 +65,8 @@ def releases(settings, tmp_path):
         yield registry
 
 
-@pytest.fixture
-def server(settings, releases):  # noqa: ARG001 - there has to be one
+@pytest.fixture(params=[()], ids=["alone"])
+def server(request, settings, releases):  # noqa: ARG001 - there has to be one
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -76,7 +78,7 @@ def server(settings, releases):  # noqa: ARG001 - there has to be one
     }
     with running(outbox.run, settings=settings):
         process = subprocess.Popen(
-            [sys.executable, "-m", "kedge", "serve", "adder", "--port", str(port)],
+            [sys.executable, "-m", "kedge", "serve", "adder", "--port", str(port), *request.param],
             env=env,
             stderr=subprocess.DEVNULL,
         )
@@ -191,3 +193,90 @@ def test_a_wrong_request_is_told_what_is_wrong(server, body, says):
     answer = client.post("/predict", json=body)
     assert answer.status_code == 422
     assert says in answer.text
+
+
+@pytest.mark.parametrize("server", [("--canary", "canary")], ids=["beside"], indirect=True)
+def test_a_canary_gets_its_share_and_each_key_stays_on_its_side(settings, server, releases):
+    client, process = server
+
+    def move(generation, to, share=None):
+        releases.move_alias(
+            *("adder", "canary", to),
+            expected_generation=generation,
+            actor="test",
+            reason="",
+            share=share,
+        )
+
+    def canary():
+        return client.get("/health").json()["canary"]
+
+    def ask(key):
+        return client.post("/predict", json={"instances": [{"x": 1.0}], "key": key}).json()
+
+    keys = [f"customer {i}" for i in range(40)]
+    assert canary() == {"serving": None, "share": 0.0, "failure": None}
+    move(0, 2)
+    eventually(canary, lambda canary: canary["serving"])
+    # It serves, but nobody said for how many.
+    assert {ask(key)["release"] for key in keys} == {1}
+    move(1, 2, 0.5)
+    eventually(canary, lambda canary: canary["share"] == 0.5)
+    answers = {key: ask(key) for key in keys * 2}
+    expected = {key: 2 if in_share("adder", "canary", key, 0.5) else 1 for key in keys}
+    assert set(expected.values()) == {1, 2}
+    assert {key: answer["release"] for key, answer in answers.items()} == expected
+    assert {answer["outputs"][0] for answer in answers.values()} == {101.5, 201.5}
+    # One that does not load is told, and gets nothing.
+    move(2, 3)
+    eventually(canary, lambda canary: canary["failure"])
+    assert "release 3 can't be loaded" in canary()["failure"]
+    assert {ask(key)["release"] for key in keys} == {1}
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
+    logged, _ = _logged(settings)
+    for answer in answers.values():
+        assert logged[answer["ids"][0]][0] == answer["release"]
+    assert Counter(release for release, _ in logged.values()) == Counter(
+        {1: 40 + 40 + 2 * list(expected.values()).count(1), 2: 2 * list(expected.values()).count(2)}
+    )
+
+
+def test_features_that_are_not_of_the_signature_are_counted_and_harm_nothing(server):
+    client, _ = server
+    told = client.post(
+        "/predict", json={"instances": [{"x": 1.0}, {"x": True, "y": 1}, {"x": 2, "y": "a"}]}
+    )
+    assert told.status_code == 200
+    assert client.get("/health").json()["mismatches"] == {
+        "unknown": {"y": 2},
+        "wrong_type": {"x": 1},
+    }
+
+
+def test_a_pickle_that_nobody_allowed_is_not_loaded(settings, server, releases, tmp_path):
+    """As an older Kedge may have registered it."""
+    client, _ = server
+    artifact = tmp_path / "model.pkl"
+    artifact.write_bytes(b"anything")
+    first = releases.release("adder", 1)
+    known = releases.model_version("adder", first.model_version)
+    options = {"actor": "test", "allow_pickle": True}
+    version = releases.register_model("adder", artifact, known.reference, **options)
+    with sqlite3.connect(settings.home / "registry.db") as database:
+        database.execute("DROP TRIGGER pickle_permissions_no_delete")
+        database.execute("DELETE FROM pickle_permissions")
+    database.close()
+    number = releases.create_release("adder", version.id, first.code_version, actor="test").number
+    _move(releases, number)
+    answer = eventually(lambda: client.get("/health"), lambda answer: answer.status_code == 503)
+    assert "content.pkl is a pickle" in answer.json()["detail"]
+    assert client.get("/release").json()["release"] == 1
+    # Allowed after all, by registering it again.
+    releases.register_model("adder", artifact, known.reference, **options)
+    _move(releases, number)
+    loaded = eventually(
+        lambda: client.get("/health"), lambda answer: "is a pickle" not in answer.text
+    )
+    assert "could not convert string to float" in loaded.text

@@ -16,6 +16,7 @@ import numpy as np
 
 from kedge import statistics
 from kedge.contracts import PredictionBatch, Producer, Tags, columns_of, encode_batch
+from kedge.performance import estimates, estimator_of
 from kedge.profile import count_windows
 from kedge.statistics import operational_statistics, window_statistics
 
@@ -109,13 +110,14 @@ class Truth:
 
     def statistics(self, key, tags, reference):
         """Those of a window, from all of its rows in one batch: name, column, kind and value."""
-        batch = _batch(tags, self.windows[key])
-        (profile,) = count_windows(batch, reference, WINDOW).values()
+        batch, estimator = _batch(tags, self.windows[key]), estimator_of(reference)
+        (profile,) = count_windows(batch, reference, WINDOW, estimator).values()
         return [
             (each.name, each.column, each.kind, each.value)
             for each in chain(
                 window_statistics(profile, reference),
                 operational_statistics(profile, statistics.Traffic(0, None)),
+                estimates(estimator, reference, profile.expectation),
             )
             if each.name not in AS_PUBLISHED
         ]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from kedge.errors import KedgeError
 from kedge.policy import Policy, Rule, Watch, Webhook, alert_record
 from kedge.settings import Settings
+from kedge.webhooks.notification import Notification
 from kedge.webhooks.request import Destination
 from kedge.webhooks.secrets import destination
 from statistic_records import MINUTE, increase, window
+from webhook_alerts import alert as an_alert
 
 TEXTS = st.text(min_size=1, max_size=200)
 HOSTILE = "<!channel> & <https://example.com|click>"
@@ -40,14 +42,22 @@ def _alerts(rule="missing", model="flights", severity="critical"):
     return firing, resolved
 
 
-def _posted(kind, alert):
+def _told(*alerts, firing=None):
+    """The notification of these alerts, of one group."""
+    group = {"model": alerts[0]["model"], "environment": "production", "rule": alerts[0]["rule"]}
+    fires = any(each["status"] == "firing" for each in alerts) if firing is None else firing
+    return Notification.of("oncall", group, alerts, 1_700_000_000_000_000, firing=fires)
+
+
+def _posted(kind, *alerts, **options):
     webhook = Webhook(
         name="oncall",
         format=kind,
         url="https://example.com/hook",
         routing_key_env="KEY" if kind == "pagerduty" else None,
     )
-    return json.loads(Destination(webhook, webhook.url, routing_key="R0UTE").body(alert))
+    to = Destination(webhook, webhook.url, routing_key="R0UTE")
+    return json.loads(to.body(_told(*alerts, **options)))
 
 
 def test_alertmanagers_payload_has_the_fields_of_version_4():
@@ -71,6 +81,74 @@ def test_alertmanagers_payload_has_the_fields_of_version_4():
     assert datetime.fromisoformat(one["endsAt"]).year == 1
     texts = [*one["labels"].values(), *one["annotations"].values()]
     assert all(isinstance(text, str) for text in texts)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=9))
+def test_alertmanagers_common_labels_are_those_of_every_alert(given_alerts):
+    alerts = [
+        an_alert(
+            id=str(number),
+            incident=str(number),
+            column=column,
+            status="firing" if fires else "resolved",
+            ends_at=None if fires else 9,
+        )
+        for number, (column, fires) in enumerate(given_alerts)
+    ]
+    made = _posted("alertmanager", *alerts)
+    for kind in ("labels", "annotations"):
+        every = [set(each[kind].items()) for each in made["alerts"]]
+        assert set(made[f"common{kind.title()}"].items()) == set.intersection(*every)
+    assert made["groupLabels"].items() <= made["commonLabels"].items()
+    assert made["groupKey"] == ('{}:{alertname="drift", environment="production", model="flights"}')
+    assert len(made["alerts"]) == len(alerts)
+
+
+def _drifting(count):
+    return [
+        an_alert(id=f"a{n:03}", incident=f"i{n:03}", column=f"f{n:03}", summary=f"f{n:03} drifts")
+        for n in range(count)
+    ]
+
+
+def test_features_that_drift_together_are_listed():
+    alerts = _drifting(20)
+    cloud = _posted("cloudevents", *alerts)
+    assert cloud["type"] == "io.kedge.alerts.firing"
+    assert [each["column"] for each in cloud["data"]["alerts"]] == [a["column"] for a in alerts]
+    text = _posted("slack", *alerts)["blocks"][1]["text"]["text"]
+    assert text.startswith(
+        "20 alerts of release 1: 20 fire, on f000, f001, f002, f003, f004 and 15"
+    )
+    assert all(f"• {each['summary']}" in text for each in alerts)
+    page = _posted("pagerduty", *alerts)
+    assert page["payload"]["component"] == "f000, f001, f002, f003, f004 and 15 more"
+    assert len(page["payload"]["custom_details"]["alerts"]) == 20
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 400])
+def test_groups_of_any_size_keep_the_limits(count):
+    alerts = [{**each, "summary": "x" * 500} for each in _drifting(count)]
+    text = _posted("slack", *alerts)["blocks"][1]["text"]["text"]
+    assert len(text) <= 3000
+    # https://developer.pagerduty.com/docs/send-alert-event: 512 KB.
+    page = _posted("pagerduty", *alerts)
+    assert len(json.dumps(page)) < 512_000
+    shown = page["payload"]["custom_details"]
+    assert len(shown["alerts"]) + shown["alerts_left_out"] == count
+
+
+def test_a_group_is_one_incident_of_pagerduty_until_all_of_it_is_over():
+    one, other = _drifting(2)
+    ended = {**one, "id": "over", "status": "resolved", "ends_at": 9}
+    pages = [
+        _posted("pagerduty", one),
+        _posted("pagerduty", ended, other),
+        _posted("pagerduty", ended, firing=True),
+        _posted("pagerduty", {**other, "status": "resolved", "ends_at": 9}),
+    ]
+    assert len({page["dedup_key"] for page in pages}) == 1
+    assert [page["event_action"] for page in pages] == ["trigger"] * 3 + ["resolve"]
 
 
 @given(rule=TEXTS, model=TEXTS)

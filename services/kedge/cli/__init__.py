@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from kedge.cli.access import add_to as add_access
 from kedge.cli.archive import add_to as add_archive
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
@@ -20,6 +21,7 @@ from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
+from kedge.cli.silences import add_to as add_silences
 from kedge.cli.versions import add_to as add_versions
 from kedge.cli.webhooks import add_to as add_webhooks
 from kedge.errors import KedgeError
@@ -42,8 +44,10 @@ for add_to in (
     add_rollback,
     add_registry,
     add_mlflow,
+    add_access,
     add_policy,
     add_webhooks,
+    add_silences,
     add_archive,
     add_deadletters,
     add_doctor,

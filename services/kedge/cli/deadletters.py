@@ -243,32 +243,10 @@ def _opened() -> tuple[Options, Settings, Letters]:
 
 
 def _selection(reason: str | None, service: str | None, since: str | None) -> Selection:
+    from kedge.cli.times import moment
     from kedge.deadletters import Selection
 
-    return Selection(service, reason, None if since is None else _moment(since))
-
-
-def _moment(text: str) -> int:
-    """A time, or how long ago it was, as microseconds since 1970."""
-    import datetime as dt
-    import re
-
-    from kedge.errors import KedgeError
-
-    now = dt.datetime.now(dt.UTC)
-    try:
-        if ago := re.fullmatch(r"(\d+)([smhd])", text, re.ASCII):
-            unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[ago[2]]
-            moment = now - dt.timedelta(**{unit: int(ago[1])})
-        else:
-            moment = dt.datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        raise KedgeError(
-            f"`{text}` is no time: write how long ago, as in 90s, 30m, 2h or 7d, or an ISO time, "
-            "as in 2013-02-01T06:00Z"
-        ) from error
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return int(zoned.timestamp() * 1e6)
+    return Selection(service, reason, None if since is None else moment(since))
 
 
 def _row(letter: Letter, replayed: dict[Place, int]) -> dict[str, Any]:

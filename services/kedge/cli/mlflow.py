@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kedge.cli.registered import Actor, AsJson, add_group, opened, printed, who
+from kedge.cli.registered import Actor, AllowPickle, AsJson, add_group, opened, printed, who
 
 _TEXT = """A team's MLflow registry beside Kedge's.
 
@@ -38,6 +38,7 @@ def mlflow_adopt(
     ignore: Annotated[
         list[str] | None, typer.Option(help="Column that is neither an input nor an output.")
     ] = None,
+    allow_pickle: AllowPickle = False,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +53,16 @@ def mlflow_adopt(
     profile = read_reference(reference, outputs=output or (), ignored=ignore or (), nulls=())
     client = connected(Settings())
     with opened() as registry:
-        found = adopt(registry, client, name, version, profile, actor=who(actor), model=model)
+        found = adopt(
+            registry,
+            client,
+            name,
+            version,
+            profile,
+            actor=who(actor),
+            model=model,
+            allow_pickle=allow_pickle,
+        )
     row = {
         "model": found.model,
         "id": found.id,

@@ -29,6 +29,8 @@ above = 0.10                   # or below: ten percentage points more than in th
 min_rows = 200                 # a window of fewer says nothing
 windows = 1                    # so many in a row over the threshold, and it fires
 resolve_windows = 1            # so many in a row under it, and it is resolved
+# for_seconds = 600            # and over it for so much event time after the first window
+# keep_firing_for_seconds = 600 # and under it for so much
 severity = "critical"          # info, warning, critical
 action = "rollback"            # notify, rollback
 
@@ -71,8 +73,17 @@ url = "https://example.com/kedge"
 secret_env = "KEDGE_WEBHOOK_ONCALL" # holds whsec_…; without it, KEDGE_ALERTING__WEBHOOK_SECRET
 severities = ["critical", "warning"]
 # format = "cloudevents"            # or alertmanager, slack, pagerduty
+# group_by = ["release", "rule"]    # alerts that have these alike are one notification
+# group_wait_seconds = 10           # the first of a group waits for others; a rollback does not
+# group_interval_seconds = 300      # the group's next news come so long after
+# repeat_interval_seconds = 14400   # what still fires is told again
 # url_env = "KEDGE_SLACK_URL"       # in place of url, where the URL is a secret
 # routing_key_env = "KEDGE_PAGERDUTY_KEY" # for pagerduty, which needs no url
+
+[[inhibit]]                         # what fires on the left mutes what is on the right
+source = { action = "rollback" }
+target = { severity = ["info", "warning"] }
+equal = ["release"]
 """
 
 
@@ -183,9 +194,10 @@ def statistics(
             "\n".join(("# Statistics", "", _STATISTICS, "", *as_markdown(entries))), nl=False
         )
     else:
+        width = max(map(len, CATALOGUE)) + 2
         for entry in entries:
             usual = f" Usual: {entry.conventional}." if entry.conventional else ""
-            typer.echo(f"{entry.name:28}{entry.meaning} ({entry.unit}){usual}")
+            typer.echo(f"{entry.name:{width}}{entry.meaning} ({entry.unit}){usual}")
 
 
 def _summary(policy: Policy) -> dict[str, Any]:

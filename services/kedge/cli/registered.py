@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from kedge.errors import KedgeError
 
 if TYPE_CHECKING:
     from kedge.registry import Registry
@@ -24,16 +21,36 @@ Actor = Annotated[
     str, typer.Option(envvar="KEDGE_ACTOR", help="Who does it.", show_default="your user name")
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
+AllowPickle = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Take an artifact that may run code when it is loaded; it is kept who allowed it.",
+    ),
+]
+WhyDeleted = Annotated[str, typer.Option("--reason", help="Why; it is kept.", show_default=False)]
 
-_TIMES = ("created_at", "moved_at", "refused_at", "proposed_at", "expires_at", "answered_at")
-_IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version")
+DELETION_COLUMNS = ("model", "kind", "subject", "deleted_at", "actor", "reason")
+_TIMES = (
+    "answered_at",
+    "at",
+    "created_at",
+    "deleted_at",
+    "expires_at",
+    "moved_at",
+    "proposed_at",
+    "refused_at",
+    "revoked_at",
+    "used_at",
+)
+_IDS = ("id", "artifact", "commit", "bundle", "model_version", "code_version", "subject")
 
 
 def add_group(app: typer.Typer, name: str, text: str, *verbs: Callable[..., None]) -> None:
     """Add the verbs of one group: functions named `<group>_<verb>`."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help=text)
     for verb in verbs:
-        group.command(verb.__name__.removeprefix(f"{name}_"))(verb)
+        group.command(verb.__name__.removeprefix(f"{name}_").replace("_", "-"))(verb)
     app.add_typer(group, name=name)
 
 
@@ -49,12 +66,9 @@ def opened() -> Iterator[Registry]:
 
 def who(actor: str) -> str:
     """The actor given, else the user of this process."""
-    if actor:
-        return actor
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise KedgeError("this user has no name here: say who does it with --actor") from error
+    from kedge.registry.actor import current_actor
+
+    return actor or current_actor()
 
 
 def printed(what: Row | Sequence[Row], columns: Sequence[str], *, as_json: bool) -> None:

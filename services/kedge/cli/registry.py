@@ -18,8 +18,8 @@ def add_to(app: typer.Typer) -> None:
         names, for example `postgresql://kedge@db.example.com/kedge`.
         """,
     )
-    group.callback()(lambda: None)  # one command alone would not be a group
     group.command()(upgrade)
+    group.command()(collect)
     app.add_typer(group, name="registry")
 
 
@@ -42,3 +42,30 @@ def upgrade(
         typer.echo(json.dumps({"upgraded": changed}))
     else:
         typer.echo("upgraded" if changed else "up to date: nothing was changed")
+
+
+def collect(
+    *,
+    older_than: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="HOURS",
+            help="Leave what was registered since: it may belong to a registration under way.",
+        ),
+    ] = 24.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Delete the artifacts and bundles that no model version and no code version has any more.
+
+    Example: `kedge registry collect --dry-run`
+    """
+    from kedge.cli.registered import opened
+
+    with opened() as registry:
+        gone = registry.collect(older_than=older_than * 3600, dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps({"deleted": gone, "dry_run": dry_run}))
+    else:
+        typer.echo("\n".join([*gone, f"{len(gone)} {'would go' if dry_run else 'deleted'}"]))

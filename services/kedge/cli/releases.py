@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from kedge.cli.registered import (
+    DELETION_COLUMNS,
     Actor,
     Alias,
     AsJson,
     Model,
     Reason,
+    WhyDeleted,
     add_group,
     opened,
     printed,
@@ -49,6 +51,7 @@ _MOVE_COLUMNS = (
     "actor",
     "reason",
     "incident",
+    "share",
 )
 _REFUSAL_COLUMNS = (
     "model",
@@ -64,9 +67,26 @@ _REFUSAL_COLUMNS = (
 
 def add_to(app: typer.Typer) -> None:
     """Add the groups to the command line."""
-    add_group(app, "release", _RELEASE, release_create, release_list, release_show, release_diff)
     add_group(
-        app, "alias", _ALIAS, alias_move, alias_show, alias_list, alias_history, alias_refusals
+        app,
+        "release",
+        _RELEASE,
+        release_create,
+        release_list,
+        release_show,
+        release_diff,
+        release_delete,
+    )
+    add_group(
+        app,
+        "alias",
+        _ALIAS,
+        alias_move,
+        alias_back,
+        alias_show,
+        alias_list,
+        alias_history,
+        alias_refusals,
     )
 
 
@@ -137,6 +157,23 @@ def release_diff(
     printed(rows, ("part", "what", "before", "after"), as_json=as_json)
 
 
+def release_delete(
+    model: Model,
+    number: Annotated[int, typer.Argument(help="Number of the release.")],
+    *,
+    reason: WhyDeleted,
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Delete a release that no alias has ever pointed at; it is kept who did it and why.
+
+    Its number is not given again, and what was logged as of it stays.
+    """
+    with opened() as registry:
+        gone = registry.delete_release(model, number, actor=who(actor), reason=reason)
+    printed(asdict(gone), DELETION_COLUMNS, as_json=as_json)
+
+
 def alias_move(
     model: Model,
     alias: Alias,
@@ -157,10 +194,20 @@ def alias_move(
         str | None,
         typer.Option(help="Name of the incident that this answers; it is decided once."),
     ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the traffic that the release gets where the alias is served as a "
+            "canary. By default the alias keeps the one it has.",
+            show_default=False,
+        ),
+    ] = None,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Point an alias at a release, making the alias if it is new.
+    """Point an alias at a release, making the alias if it is new. In Python: `kedge.promote`.
 
     A script that decided on what it saw passes the generation that it saw with `--expect`: if
     somebody moved the alias since, nothing happens and the exit code is 1.
@@ -181,7 +228,27 @@ def alias_move(
             actor=who(actor),
             reason=reason,
             incident=incident,
+            share=share,
         )
+    printed(asdict(move), _MOVE_COLUMNS, as_json=as_json)
+
+
+def alias_back(
+    model: Model,
+    alias: Alias,
+    *,
+    reason: Reason = "",
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Point an alias at the release that it was on before. In Python: `kedge.roll_back`.
+
+    What it was moved back from does not count, so twice leads two releases back.
+
+    Example: `kedge alias back flights production --reason "loses the wind"`
+    """
+    with opened() as registry:
+        move = registry.move_back(model, alias, actor=who(actor), reason=reason)
     printed(asdict(move), _MOVE_COLUMNS, as_json=as_json)
 
 

@@ -14,6 +14,14 @@ def add_to(app: typer.Typer) -> None:
 def serve(
     model: Annotated[str, typer.Argument(help="Name of the model, as in the registry.")],
     alias: Annotated[str, typer.Option(help="Which alias to follow.")] = "production",
+    canary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ALIAS",
+            help="Alias of a release that gets a share of the requests beside it: the share that "
+            "the alias was moved with, `kedge alias move … --share 0.1`.",
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address; KEDGE_SERVING__HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; KEDGE_SERVING__PORT.")] = None,
 ) -> None:
@@ -35,4 +43,4 @@ def serve(
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     serving = settings.serving.model_copy(update=given)
     logs.configure("serving")
-    run(settings.model_copy(update={"serving": serving}), model, alias)
+    run(settings.model_copy(update={"serving": serving}), model, alias, canary)

@@ -16,6 +16,8 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Run everything on this machine until Ctrl-C.
 
+    The HTTP API is among it where the extra `web` is installed: see docs/api.md.
+
     Starts the embedded Kafka unless `KEDGE_KAFKA__BOOTSTRAP_SERVERS` names another, creates the
     topics, and keeps every service running: what dies is restarted.
     """
@@ -39,7 +41,7 @@ def run(
         str,
         typer.Argument(
             help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks, "
-            "archiver or mlflow."
+            "archiver, mlflow or web."
         ),
     ],
 ) -> None:

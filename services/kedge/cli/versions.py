@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kedge.cli.registered import Actor, AsJson, Model, add_group, opened, printed, who
+from kedge.cli.registered import (
+    DELETION_COLUMNS,
+    Actor,
+    AllowPickle,
+    AsJson,
+    Model,
+    WhyDeleted,
+    add_group,
+    opened,
+    printed,
+    who,
+)
 from kedge.errors import KedgeError
 
 if TYPE_CHECKING:
@@ -17,7 +29,8 @@ if TYPE_CHECKING:
 _MODEL = """Model versions: an artifact, its signature, and the reference that it is compared with.
 
 A model version never changes: its id is the digest of all three, so registering the same again
-gives the same version and stores nothing twice.
+gives the same version and stores nothing twice. An artifact is a file of ONNX, skops, safetensors,
+XGBoost, LightGBM, JSON or whatever the inference code loads; a pickle has to be allowed.
 """
 
 _CODE = """Code versions: the inference code, kept apart from the model.
@@ -25,14 +38,24 @@ _CODE = """Code versions: the inference code, kept apart from the model.
 Fixing the code makes a new code version and leaves the model version as it is.
 """
 
-_LISTED = ("model", "id", "artifact", "rows", "columns", "created_at", "actor")
+_LISTED = ("model", "id", "artifact", "format", "rows", "columns", "created_at", "actor")
+_SHOWN = (*_LISTED, "pickle_allowed_by")
 _CODE_COLUMNS = ("model", "id", "commit", "bundle", "created_at", "actor")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the groups to the command line."""
-    add_group(app, "model", _MODEL, model_register, model_list, model_show)
-    add_group(app, "code", _CODE, code_register, code_list)
+    add_group(
+        app,
+        "model",
+        _MODEL,
+        model_register,
+        model_list,
+        model_show,
+        model_delete_version,
+        model_deletions,
+    )
+    add_group(app, "code", _CODE, code_register, code_list, code_delete_version)
 
 
 def model_register(
@@ -57,10 +80,38 @@ def model_register(
     ignore: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column that is neither an input nor an output of the model, such as an id or "
-            "the truth; may be given several times."
+            help="Column that is neither an input nor an output of the model, such as an id; "
+            "may be given several times."
         ),
     ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the truth. The data must then be such that the model was not "
+            "trained on: performance is estimated from it until labels come."
+        ),
+    ] = None,
+    truth_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Output that the truth is of, where there are several; else the one named "
+            "`output`, or the first."
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Text of the positive class, where the truth is text."),
+    ] = None,
+    probability: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CLASS=COLUMN: the output that is the probability of one of several classes; "
+            "given once for each."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="A score from here on predicts the positive class.")
+    ] = 0.5,
     null: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,23 +119,59 @@ def model_register(
             "may be given several times."
         ),
     ] = None,
+    order: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=LOW,…,HIGH",
+            help="A column's categories, from the lowest to the highest; may be given several "
+            "times.",
+        ),
+    ] = None,
+    allow_pickle: AllowPickle = False,
+    inputs_differ: Annotated[
+        bool,
+        typer.Option(
+            "--inputs-differ",
+            help="The inference code makes the artifact's inputs of features with other names, so "
+            "they are not compared.",
+        ),
+    ] = False,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
     """Register a version of a model.
 
-    Every column that is neither an output nor ignored is a feature.
+    Every column that is neither an output nor the truth nor ignored is a feature. From a notebook:
+    `kedge.register(model, name=…, reference=…)`.
 
-    Example: `kedge model register flights model.json --reference train.parquet --output late
-    --ignore flight_id`
+    Example: `kedge model register flights model.json --reference validation.parquet --output score
+    --truth was_late --ignore flight_id`
     """
-    from kedge.registry.tabular import read_reference
+    from kedge.registry.tabular import Truth, read_reference
 
+    if truth is None and any((truth_of, positive, probability)):
+        raise KedgeError(
+            "--truth-of, --positive and --probability are about the truth: name its column, --truth"
+        )
+    pairs = _pairs(probability or ())
+    known = None if truth is None else Truth(truth, truth_of, positive, threshold, pairs)
     profile = read_reference(
-        reference, outputs=output or (), ignored=ignore or (), nulls=null or ()
+        reference,
+        outputs=output or (),
+        ignored=ignore or (),
+        nulls=null or (),
+        truth=known,
+        orders=_orders(order or ()),
     )
     with opened() as registry:
-        version = registry.register_model(model, artifact, profile, actor=who(actor))
+        version = registry.register_model(
+            model,
+            artifact,
+            profile,
+            actor=who(actor),
+            allow_pickle=allow_pickle,
+            inputs_differ=inputs_differ,
+        )
     _print_version(version, as_json=as_json)
 
 
@@ -120,6 +207,30 @@ def model_show(
     _print_version(found, as_json=as_json)
 
 
+def model_delete_version(
+    model: Model,
+    version: Annotated[str, typer.Argument(help="Its id, or the first digits.")],
+    *,
+    reason: WhyDeleted,
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Delete a version of a model that no release pairs; it is kept who did it and why.
+
+    Its artifact goes with `kedge registry collect`, where no other version has the same.
+    """
+    with opened() as registry:
+        gone = registry.delete_model_version(model, version, actor=who(actor), reason=reason)
+    printed(asdict(gone), DELETION_COLUMNS, as_json=as_json)
+
+
+def model_deletions(model: Model, *, as_json: AsJson = False) -> None:
+    """List what was deleted of a model, the oldest first: versions, code and releases."""
+    with opened() as registry:
+        gone = registry.deletions(model)
+    printed([asdict(each) for each in gone], DELETION_COLUMNS, as_json=as_json)
+
+
 def code_register(
     model: Model,
     bundle: Annotated[
@@ -152,16 +263,53 @@ def code_list(model: Model, *, as_json: AsJson = False) -> None:
     printed([asdict(code) for code in versions], _CODE_COLUMNS, as_json=as_json)
 
 
+def _pairs(given: Iterable[str]) -> dict[str, str]:
+    """CLASS=COLUMN; a class may have such a sign in its name."""
+    pairs = {}
+    for text in given:
+        name, sign, column = text.rpartition("=")
+        if not (name and sign and column):
+            raise KedgeError(f"--probability {text} has to be CLASS=COLUMN")
+        pairs[name] = column
+    return pairs
+
+
+def code_delete_version(
+    model: Model,
+    version: Annotated[str, typer.Argument(help="Its id, or the first digits.")],
+    *,
+    reason: WhyDeleted,
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Delete a code version that no release pairs; it is kept who did it and why."""
+    with opened() as registry:
+        gone = registry.delete_code_version(model, version, actor=who(actor), reason=reason)
+    printed(asdict(gone), DELETION_COLUMNS, as_json=as_json)
+
+
+def _orders(given: Sequence[str]) -> dict[str, list[str]]:
+    orders: dict[str, list[str]] = {}
+    for each in given:
+        column, equals, categories = each.partition("=")
+        if not column or not equals or column in orders:
+            raise KedgeError(f"--order {each}: give each column once, as size=S,M,L")
+        orders[column] = categories.split(",")
+    return orders
+
+
 def _row(version: ModelVersion) -> dict[str, Any]:
     reference = version.reference
     return {
         "model": version.model,
         "id": version.id,
         "artifact": version.artifact,
+        "format": version.format,
         "rows": reference.rows,
         "columns": len(reference.columns),
         "created_at": version.created_at,
         "actor": version.actor,
+        "pickle_allowed_by": version.pickle_allowed_by,
     }
 
 
@@ -170,7 +318,7 @@ def _print_version(version: ModelVersion, *, as_json: bool) -> None:
     if as_json:
         printed({**row, "reference": version.reference.to_record()}, (), as_json=True)
         return
-    printed(row, _LISTED, as_json=False)
+    printed(row, _SHOWN, as_json=False)
     typer.echo()
     signature = [
         {

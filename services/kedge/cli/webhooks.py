@@ -10,8 +10,11 @@ import typer
 from kedge.errors import KedgeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kedge.policy import Webhook
     from kedge.settings import Settings
+    from kedge.webhooks.notification import Notification
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -29,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command("list")(list_)
     group.command("test")(try_one)
+    group.command("replay")(replay)
     app.add_typer(group, name="webhooks")
 
 
@@ -63,27 +67,96 @@ def try_one(
     """
     import time
 
-    from kedge.policy import is_local
     from kedge.settings import Settings
-    from kedge.webhooks.attempts import client, post
-    from kedge.webhooks.sample import sample_alerts
-    from kedge.webhooks.secrets import destination
+    from kedge.webhooks.sample import sample_notifications
 
     settings = Settings()
-    known = {webhook.name: (model, webhook) for model, webhook in _endpoints(settings)}
-    if name not in known:
-        there = f"there are: {', '.join(known)}" if known else "no policy has [[webhooks]]"
-        raise KedgeError(f"there is no endpoint {name!r}: {there}")
-    model, webhook = known[name]
+    model, webhook = _endpoint(settings, name)
+    samples = list(sample_notifications(name, model, time.time_ns() // 1000))
+    _post(samples, webhook, settings, replay=False, as_json=as_json)
+
+
+def replay(
+    name: Annotated[str, typer.Argument(help="Name of the endpoint in the policy.")],
+    *,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="From when: `30m`, `2h`, `7d` ago or an ISO time."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Until when, likewise; now by default.")
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Of one notification, or all on one alert, incident or fingerprint.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send; without it, only show what would be.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Send an endpoint what it was told once more; exit code 0 if it took all of it.
+
+    Each goes by its old `webhook-id`, with a header `kedge-replay: true`, and is tried once. There
+    is as much to replay as the broker keeps of the topic of notifications.
+
+    Example: `kedge webhooks replay oncall --since 2h --yes`
+    """
+    from kedge.broker import connection
+    from kedge.cli.screen import print_table, utc
+    from kedge.cli.times import moment
+    from kedge.contracts import Topics
+    from kedge.settings import Settings
+    from kedge.webhooks.replay import Told, notifications
+
+    if since is None and of is None:
+        raise KedgeError("say which notifications: --since TIME, or --of an id")
+    settings = Settings()
+    _model, webhook = _endpoint(settings, name)
+    start, end = (None if text is None else moment(text) for text in (since, until))
+    topics = Topics(settings.topic_prefix)
+    found = notifications(connection(settings), topics, Told(name, start, end, of))
+    if yes:
+        _post(found, webhook, settings, replay=True, as_json=as_json)
+    elif as_json:
+        typer.echo(json.dumps([{"id": each.id, "status": each.status} for each in found], indent=2))
+    else:
+        rows = (
+            (each.id, utc(each.produced_at), each.status, len(each.alerts), each.alerts[0]["rule"])
+            for each in found
+        )
+        print_table(("id", "due", "status", "alerts", "rule"), rows)
+        typer.echo(f"Nothing was sent: `--yes` sends these {len(found)} notifications.")
+
+
+def _post(
+    told: Sequence[Notification],
+    webhook: Webhook,
+    settings: Settings,
+    *,
+    replay: bool,
+    as_json: bool,
+) -> None:
+    """Try each once, print what came of it, and exit with 1 unless all were taken."""
+    import time
+
+    from kedge.webhooks.attempts import client, post
+    from kedge.webhooks.secrets import destination
+
     to = destination(webhook, settings)
     answers = []
-    with client(local=is_local(to.url)) as http:
-        for alert in sample_alerts(model, time.time_ns() // 1000):
-            body = to.body(alert)
-            attempt = post(http, to.url, to.headers(alert["id"], int(time.time()), body), body)
+    with client(settings.webhooks) as http:
+        for each in told:
+            body = to.body(each, replay=replay)
+            headers = to.headers(each.id, int(time.time()), body, replay=replay)
+            attempt = post(http, to.url, headers, body)
             answers.append(
                 {
-                    "status": alert["status"],
+                    "id": each.id,
+                    "status": each.status,
                     "delivered": attempt.delivered,
                     "answer": attempt.answer,
                 }
@@ -91,13 +164,20 @@ def try_one(
     if as_json:
         typer.echo(json.dumps(answers, indent=2))
     else:
-        for each in answers:
-            typer.echo(
-                f"{each['status']:10}{'taken' if each['delivered'] else 'refused'}: "
-                f"{each['answer']}"
-            )
-    if not all(each["delivered"] for each in answers):
+        for answer in answers:
+            taken = "taken" if answer["delivered"] else "refused"
+            typer.echo(f"{answer['status']:10}{taken}: {answer['answer']}")
+    if not all(answer["delivered"] for answer in answers):
         raise typer.Exit(1)
+
+
+def _endpoint(settings: Settings, name: str) -> tuple[str, Webhook]:
+    """The endpoint of a name, and the model of its policy."""
+    known = {webhook.name: (model, webhook) for model, webhook in _endpoints(settings)}
+    if name not in known:
+        there = f"there are: {', '.join(known)}" if known else "no policy has [[webhooks]]"
+        raise KedgeError(f"there is no endpoint {name!r}: {there}")
+    return known[name]
 
 
 def _endpoints(settings: Settings) -> list[tuple[str, Webhook]]:

@@ -20,6 +20,7 @@ NAMES = (
     "performance",
     "statistic",
     "alert",
+    "notification",
     "release_event",
     "dead_letter",
     "account",

@@ -47,6 +47,11 @@ class Topics:
         return f"{self.prefix}.alerts"
 
     @property
+    def notifications(self) -> str:
+        """What endpoints are to be told, on its way from the groups of alerts to each endpoint."""
+        return f"{self.prefix}.notifications"
+
+    @property
     def releases(self) -> str:
         """Compacted, one partition: the order of alias moves is the order of the log."""
         return f"{self.prefix}.releases"

@@ -31,10 +31,10 @@ class Delivery:
     event: dict[str, Any]
 
     @property
-    def alert(self) -> dict[str, Any]:
-        """The fields of the `alert` contract."""
-        alert: dict[str, Any] = self.event["data"]
-        return alert
+    def alerts(self) -> list[dict[str, Any]]:
+        """Each with the fields of the `alert` contract."""
+        alerts: list[dict[str, Any]] = self.event["data"]["alerts"]
+        return alerts
 
 
 class Receiver:

@@ -86,8 +86,11 @@ def _variables(home: Path, policy: Path, secret: str, port: int) -> dict[str, st
         "KEDGE_EVALUATOR__HORIZON": str(400 * 86_400),
         "KEDGE_ALERTING__POLICY": str(policy.absolute()),
         "KEDGE_ALERTING__WEBHOOK_SECRET": secret,
+        "KEDGE_WEBHOOKS__ALLOW": "127.0.0.1",
         "KEDGE_ARCHIVE__FLUSH_SECONDS": "2",
         "KEDGE_SERVING__PORT": str(port),
+        # A free one: `kedge up` may be running beside the demo.
+        "KEDGE_WEB__PORT": "0",
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from kedge.broker import connection
 from kedge.demo.flights import Flights
@@ -92,8 +93,7 @@ class Outcome:
 
     def _delivered(self, status: str) -> Delivery | None:
         for delivery in self.deliveries:
-            alert = delivery.alert
-            if (alert["rule"], alert["status"]) == (ROLLBACK_RULE, status):
+            if any(_is_on_the_fault(alert, status) for alert in delivery.alerts):
                 return delivery
         return None
 
@@ -119,7 +119,8 @@ class Outcome:
         """Windows from the fault's, which counts as one, to the one that fired the alert."""
         if self.fault is None or self.detection is None:
             return None
-        fired = datetime.fromisoformat(self.detection.alert["window_start"]).timestamp()
+        (alert, *_) = (a for a in self.detection.alerts if _is_on_the_fault(a, "firing"))
+        fired = datetime.fromisoformat(alert["window_start"]).timestamp()
         first = self.fault.first_departure // _SECOND // WINDOW * WINDOW
         return (int(fired) - first) // WINDOW + 1
 
@@ -156,6 +157,10 @@ class Outcome:
             ),
         }
         return [what for what, came_true in checks.items() if not came_true]
+
+
+def _is_on_the_fault(alert: dict[str, Any], status: str) -> bool:
+    return (alert["rule"], alert["status"]) == (ROLLBACK_RULE, status)
 
 
 class Audience:
@@ -196,7 +201,8 @@ def play(stage: Stage, plan: Plan, audience: Audience) -> Outcome:
             for answer in traffic.play(flights.between(TRAINED_UNTIL, plan.until), ship.at):
                 _watch(outcome, answer, audience)
                 for delivery in stage.receiver.deliveries[told:]:
-                    audience.says(f"webhook: {delivery.alert['summary']}")
+                    for alert in delivery.alerts:
+                        audience.says(f"webhook: {alert['summary']}")
                     told += 1
             traffic.close()
             log.flush(_PATIENCE)

@@ -56,12 +56,13 @@ def _services(client: AdminClient, topics: Topics) -> Iterator[tuple[str, list[s
     yield "evaluator", [topics.outcomes]
     yield "assessor", [topics.performance]
     yield "alerting", [topics.statistics]
+    yield "webhooks", [topics.alerts]
     yield "archiver", [getattr(topics, dataset) for dataset in SCHEMAS]
     endpoints = f"{topics.prefix}.webhooks."
     groups = client.list_consumer_groups(request_timeout=_TIMEOUT).result().valid
     for group in sorted(each.group_id for each in groups):
         if group.startswith(endpoints):
-            yield group.removeprefix(f"{topics.prefix}."), [topics.alerts]
+            yield group.removeprefix(f"{topics.prefix}."), [topics.notifications]
 
 
 def committed_offsets(client: AdminClient, group: str) -> Offsets:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from kedge.contracts import Record
 from kedge.evaluation.error_stream import Drift
-from kedge.performance import Scores, Task, label_coverage, metrics, scores_from_json
+from kedge.performance import (
+    Scores,
+    Task,
+    TrackRecord,
+    label_coverage,
+    metrics,
+    reconcile,
+    scores_from_json,
+)
+from kedge.profile import Expectation
 from kedge.statistics import Statistic
 
 PART = "performance"
@@ -88,6 +97,8 @@ class Assessment:
         whole: of all its rows.
         segments: of its segments, by name.
         drift: what each detector of drift in the error stream found, by its name.
+        expectation: of the rows that have a usable truth, by what could be known before it came.
+        record: what the window has added to the release's record of estimates.
         revision: of the newest publication; -1 before the first.
         changed: whether something came since.
     """
@@ -97,6 +108,8 @@ class Assessment:
     whole: Performance = Performance()
     segments: Mapping[str, Performance] = field(default_factory=dict)
     drift: Mapping[str, Drift] = field(default_factory=dict)
+    expectation: Expectation = field(default_factory=Expectation)
+    record: TrackRecord = field(default_factory=TrackRecord)
     revision: int = -1
     changed: bool = True
 
@@ -112,6 +125,7 @@ class Assessment:
             whole=self.whole.plus(other.whole),
             segments=segments,
             drift=drift,
+            expectation=self.expectation + other.expectation,
             changed=True,
         )
 
@@ -121,6 +135,8 @@ class Assessment:
             "whole": self.whole.to_json(),
             "segments": {name: each.to_json() for name, each in self.segments.items()},
             "drift": {name: asdict(found) for name, found in self.drift.items()},
+            "expectation": self.expectation.to_record(),
+            "record": self.record.to_json(),
         }
         return packed(parts | own)
 
@@ -133,11 +149,27 @@ class Assessment:
                 name: Performance.from_json(task, each) for name, each in parts["segments"].items()
             },
             "drift": {name: Drift(**found) for name, found in parts["drift"].items()},
+            "expectation": Expectation.from_record(parts.get("expectation")),
+            "record": TrackRecord.from_json(parts.get("record", {})),
         }
         return cls(**parts | own)
 
-    def published(self, window: Window) -> Record:
-        """As in the `statistic` contract."""
+    def estimation_errors(self, estimated: Iterable[Statistic]) -> list[Statistic]:
+        """How far estimates from the same rows were off.
+
+        Args:
+            estimated: from `expectation`.
+        """
+        scores = self.whole.scores
+        return list(reconcile(estimated, () if scores is None else metrics(scores)))
+
+    def published(self, window: Window, more: Iterable[Statistic]) -> Record:
+        """As in the `statistic` contract.
+
+        Args:
+            window: that it is of.
+            more: statistics about the estimates; without any truth they are left out.
+        """
         return {
             "model": window.release.model,
             "model_version": self.model_version,
@@ -150,11 +182,13 @@ class Assessment:
             "revision": self.revision,
             "rows": self.whole.predictions,
             "errors": 0,
-            "statistics": [each.to_record() for each in self._statistics()],
+            "statistics": [each.to_record() for each in self._statistics(more)],
         }
 
-    def _statistics(self) -> Iterator[Statistic]:
+    def _statistics(self, more: Iterable[Statistic]) -> Iterator[Statistic]:
         yield from self.whole.statistics()
+        if self.whole.scores is not None:
+            yield from more
         for detector, found in self.drift.items():
             yield found.statistic(detector)
         for name, segment in sorted(self.segments.items()):

@@ -21,12 +21,25 @@ from kedge.evaluation.assessment import (
     unpacked,
 )
 from kedge.evaluation.error_stream import Drift, ErrorStream
-from kedge.performance import Task, infer_task, scores_of
+from kedge.performance import (
+    AnyEstimator,
+    Cbpe,
+    Task,
+    TrackRecord,
+    infer_task,
+    registered_task,
+    scores_of,
+)
 from kedge.performance.concept_drift import DEFAULT_DETECTOR
-from kedge.profile import Reference
+from kedge.profile import Expectation, Reference
+from kedge.statistics import Statistic
 
 Detectors = Callable[[str, str], Sequence[str]]
 """Of a model and an environment, which detectors look for drift in the error stream, by name."""
+
+
+Estimates = Callable[[Release, Expectation], Iterable[Statistic]]
+"""What the estimator of a release makes of an expectation; see `kedge.performance.estimates`."""
 
 
 class TooLateError(Exception):
@@ -46,6 +59,7 @@ class Assessments:
         keep: a window is kept until the newest of its model and environment is so far past its
             end: twice the evaluators' horizon, as one may be that far behind another, and the
             longest window.
+        estimates: of the releases; none by default.
         detectors: of each model and environment.
     """
 
@@ -55,12 +69,14 @@ class Assessments:
         base: int,
         keep: int,
         longer: Sequence[int] = (),
+        estimates: Estimates = lambda _release, _expectation: (),
         detectors: Detectors = lambda _model, _environment: (DEFAULT_DETECTOR,),
     ) -> None:
         self._base, self._longer, self._keep = base, longer, keep
-        self._detectors = detectors
+        self._estimates, self._detectors = estimates, detectors
         self._tasks: dict[Release, Task] = {}
         self._streams: dict[Release, ErrorStream] = {}
+        self._records: dict[Release, TrackRecord] = {}
         # End of the newest window of each model and environment.
         self._newest: dict[tuple[str, ...], int] = {}
         # Packed: a week of minutes is ten thousand of each release, and few change at a time.
@@ -69,14 +85,18 @@ class Assessments:
         self._touched: dict[Window, None] = {}
         self._decided: dict[Release, None] = {}
 
-    def add(self, joined: Record, reference: Reference) -> None:
+    def add(
+        self, joined: Record, reference: Reference, estimator: AnyEstimator | None = None
+    ) -> None:
         """Add joined predictions to their windows.
 
-        What a release's outputs are compared as is decided by its first truths, and stays.
+        What a release's outputs are compared as was decided when the model was registered with the
+        truth, or else is by its first truths, and stays.
 
         Args:
             joined: as in the `performance` contract.
             reference: of the release.
+            estimator: of the reference, if it has one.
 
         Raises:
             TooLateError: the window is no longer kept.
@@ -105,7 +125,8 @@ class Assessments:
         ):
             return
         drift = {} if task is None else self._drift(release, joined)
-        change = replace(empty, whole=whole, segments=segments, drift=drift)
+        expected = _expected(estimator, joined) if isinstance(estimator, Cbpe) else Expectation()
+        change = replace(empty, whole=whole, segments=segments, drift=drift, expectation=expected)
         self._newest[release[:2]] = newest
         self._put(window, before.plus(change))
         for length in self._longer:
@@ -139,9 +160,16 @@ class Assessments:
         for window in sorted(self._changed, key=lambda each: (each.end, -each.start, each.release)):
             before = self._of(window)
             assert before is not None, "what has changed is there"
-            after = replace(before, revision=before.revision + 1, changed=False)
+            errors = before.estimation_errors(self._estimates(window.release, before.expectation))
+            record = self._records.get(window.release, TrackRecord())
+            mine = before.record
+            if window.length == self._base:
+                mine = TrackRecord.of(errors)
+                record = self._records[window.release] = record - before.record + mine
+                self._decided[window.release] = None
+            after = replace(before, revision=before.revision + 1, changed=False, record=mine)
             self._put(window, after)
-            yield after.published(window)
+            yield after.published(window, (*errors, *record.means()) if errors else ())
         self._changed.clear()
         for window in list(self._windows):
             if window.end <= self._newest[window.release[:2]] - self._keep:
@@ -150,8 +178,12 @@ class Assessments:
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""
         for release in self._decided:
+            if release not in self._tasks:
+                continue  # without a truth, nothing was decided
             task, errors = self._tasks[release], self._streams[release]
-            yield _key(release), packed({"task": task.to_json(), "errors": errors.to_json()})
+            record = self._records.get(release, TrackRecord())
+            parts = {"task": task.to_json(), "errors": errors.to_json(), "record": record.to_json()}
+            yield _key(release), packed(parts)
         for window in self._touched:
             name = _key(window.release, window.start, window.end)
             yield name, self._windows.get(window)
@@ -171,6 +203,7 @@ class Assessments:
                 continue
             known = unpacked(data)
             task = self._tasks[release] = Task.from_json(known["task"])
+            self._records[release] = TrackRecord.from_json(known.get("record", {}))
             detectors = self._detectors(model, environment)
             self._streams[release] = ErrorStream.from_json(detectors, task, known["errors"])
         for window, data in list(self._windows.items()):
@@ -190,7 +223,9 @@ class Assessments:
             truths = [truth for truth in joined["truths"] if truth is not None]
             if not truths:
                 return None
-            task = infer_task(reference, truths, output=joined["output"])
+            task = registered_task(reference)
+            if task is None or task.output != joined["output"]:
+                task = infer_task(reference, truths, output=joined["output"])
             detectors = self._detectors(release.model, release.environment)
             self._tasks[release], self._streams[release] = task, ErrorStream(detectors, task)
             self._decided[release] = None
@@ -236,6 +271,15 @@ def _change(task: Task | None, joined: Record, part: Record, before: Performance
     came, went = (scores_of(task, *_known(joined, side, rows)) for side in ("truths", "replaced"))
     scores: Any = came
     return Performance(more, scores - went)  # of one task, so of one type
+
+
+def _expected(estimator: Cbpe, joined: Record) -> Expectation:
+    """What the message adds to what could be expected of its window's labelled rows."""
+    rows = range(len(joined["truths"]))
+    came, went = (
+        estimator.expect_labelled(*_known(joined, side, rows)) for side in ("truths", "replaced")
+    )
+    return came - went
 
 
 def _known(joined: Record, side: str, rows: Iterable[int]) -> tuple[list[Any], list[Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from kedge.contracts import Record
 from kedge.contracts.predictions import Floats, Ints
+from kedge.profile.scale import settled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +48,25 @@ class Calibration:
         # Of each level its ends say all.
         level = np.diff(fitted) == 0
         needed = ~(np.append(level, False) & np.insert(level, 0, False))
-        return cls(distinct[needed], np.clip(fitted[needed], 0, 1))
+        return cls(distinct[needed], settled(np.clip(fitted[needed], 0, 1)))
 
     def __call__(self, scores: Floats) -> Floats:
         """The probability of the positive class, float64 `[rows]`, for each score."""
         return np.interp(scores, self.scores, self.probabilities)
 
-    def to_json(self) -> dict[str, Any]:
-        return {"scores": self.scores.tolist(), "probabilities": self.probabilities.tolist()}
+    def to_record(self, output: str) -> Record:
+        """As in the `release_event` contract.
+
+        Args:
+            output: that is the score.
+        """
+        return {
+            "output": output,
+            "scores": self.scores.tolist(),
+            "probabilities": self.probabilities.tolist(),
+        }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(np.array(data["scores"]), np.array(data["probabilities"]))
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """What `to_record` gave."""
+        return cls(np.array(record["scores"]), np.array(record["probabilities"]))

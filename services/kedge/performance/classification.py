@@ -21,14 +21,20 @@ CALIBRATION_BINS = 10
 _CLIP = float(np.finfo(np.float64).eps)
 
 
-def score_bins(score: Floats) -> Ints:
-    """The bin of each score, of `SCORE_BINS` that are equally wide in arcsin √score.
+def score_bins(score: Floats, bins: int = SCORE_BINS) -> Ints:
+    """The bin of each score, of some that are equally wide in arcsin √score.
 
-    So they are narrow near 0 and 1, where the scores of a rare class lie: the first ends at 2e-6,
-    those in the middle are 0.0015 wide.
+    So they are narrow near 0 and 1, where the scores of a rare class lie: of `SCORE_BINS`, the
+    first ends at 2e-6, those in the middle are 0.0015 wide.
     """
     position = np.arcsin(np.sqrt(score)) * (2 / np.pi)
-    return np.minimum(position * SCORE_BINS, SCORE_BINS - 1).astype(np.int64)
+    return np.minimum(position * bins, bins - 1).astype(np.int64)
+
+
+def log_losses(score: Floats, label: Ints | int) -> Floats:
+    """-ln(score of the true label), in nats, for each row."""
+    clipped = np.clip(score, _CLIP, 1 - _CLIP)
+    return -np.where(np.equal(label, 1), np.log(clipped), np.log1p(-clipped))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +125,6 @@ class ProbabilityScores(Additive):
         score, label = score[usable], label[usable]
         predicted = (score >= task.threshold).astype(np.int64)
         tenth = np.minimum(score * CALIBRATION_BINS, CALIBRATION_BINS - 1).astype(np.int64)
-        clipped = np.clip(score, _CLIP, 1 - _CLIP)
         return cls(
             task,
             len(score),
@@ -128,7 +133,7 @@ class ProbabilityScores(Additive):
             _counted(label * SCORE_BINS + score_bins(score), (2, SCORE_BINS)),
             _counted(label * CALIBRATION_BINS + tenth, (2, CALIBRATION_BINS)),
             np.array(exact_sums(score, tenth, CALIBRATION_BINS), object),
-            exact_sum(-np.where(label == 1, np.log(clipped), np.log1p(-clipped))),
+            exact_sum(log_losses(score, label)),
             exact_sum((score - label) ** 2),
         )
 

@@ -10,67 +10,57 @@ and is blind to a change of the concept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from kedge.contracts import Column, Record, Role
 from kedge.contracts.predictions import Ints
-from kedge.performance.additive import Additive
-from kedge.performance.exact import exact_sum, quotient
 from kedge.performance.loss_model import LossModel
-from kedge.performance.sampling_error import band
+from kedge.performance.sampling_error import estimate
 from kedge.performance.task import Task
 from kedge.performance.values import numbers
+from kedge.profile import Amounts, Expectation, Reference
+from kedge.profile.scale import settled
 from kedge.statistics import Statistic
 
+_MOST_ROWS, _MOST_CELLS = 100_000, 4_000_000
+"""That losses are learnt from: evenly spaced rows where there are more, so within a minute."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ExpectedLosses(Additive):
-    """What the inputs and predictions of some rows let expect.
-
-    Attributes:
-        sum_absolute: exact sum of the expected absolute errors.
-        sum_squared: exact sum of the expected squared errors.
-    """
-
-    sum_absolute: int
-    sum_squared: int
-
-    @classmethod
-    def empty(cls, task: Task) -> Self:
-        return cls(task, 0, 0, 0, 0)
-
-    @classmethod
-    def from_json(cls, task: Task, data: dict[str, Any]) -> Self:
-        return cls.restored(cls.empty(task), data)
+_ROWS, _UNUSABLE, _ABSOLUTE, _SQUARED, _LENGTH = range(5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dle:
     """The estimator of one model version.
 
+    Its expectations are the number of usable rows and of others, and the sums of the expected
+    absolute and squared errors, in the units of their models.
+
     Attributes:
-        task: a regression.
+        output: position of the output among the reference's columns.
+        bins: number of its bins; a row in another cell has no usable output.
         absolute: expects the absolute error.
         squared: expects the squared error.
-        absolute_spread: standard deviation of the absolute error on the reference.
-        squared_spread: that of the squared error.
+        deviations: standard deviations on the reference: `mae` of the absolute error, `rmse` of the
+            squared one.
     """
 
-    task: Task
+    output: int
+    bins: int
     absolute: LossModel
     squared: LossModel
-    absolute_spread: float
-    squared_spread: float
+    deviations: Mapping[str, float]
+    length: ClassVar[int] = _LENGTH
 
     @classmethod
     def fit(
         cls,
         task: Task,
-        cells: Ints,
-        sizes: Sequence[int],
+        reference: Reference,
+        cells: Sequence[Ints],
         outputs: Sequence[Any],
         truths: Sequence[Any],
     ) -> Self:
@@ -78,9 +68,8 @@ class Dle:
 
         Args:
             task: a regression.
-            cells: int64 `[rows, columns]`, where each feature and the output is counted: its bin,
-                or the number of bins plus the kind of missing.
-            sizes: number of cells of each column.
+            reference: on whose bins the rows are counted.
+            cells: for each of its columns `[rows]`, see `cells_of`.
             outputs: of the model on data that it was not trained on, a row each.
             truths: the truth of each.
 
@@ -92,70 +81,78 @@ class Dle:
                 f"losses are estimated for a regression; output `{task.output}` is of a {task.kind}"
                 " task"
             )
+        output, bins = _place(task, reference)
         losses = np.abs(numbers(outputs) - numbers(truths))
-        usable = ~np.isnan(losses)
+        usable = ~np.isnan(losses) & (cells[output] < bins)
         if not usable.any():
             raise ValueError("losses can't be learnt without a row that has output and truth")
-        cells, losses = cells[usable], losses[usable]
-        squares = losses**2
+        most = max(min(_MOST_ROWS, _MOST_CELLS // len(cells)), 1)
+        some = np.flatnonzero(usable)[:: -(-int(usable.sum()) // most)]
+        there, losses = np.array([each[some] for each in cells]), losses[some]
+        sizes = [column.cells for column in reference.columns]
+        mae, rmse = settled([losses.std(), np.std(losses**2)]).tolist()
         return cls(
-            task,
-            LossModel.fit(cells, sizes, losses),
-            LossModel.fit(cells, sizes, squares),
-            float(losses.std()),
-            float(squares.std()),
+            output,
+            bins,
+            LossModel.fit(there, sizes, losses),
+            LossModel.fit(there, sizes, losses**2),
+            {"mae": mae, "rmse": rmse},
         )
 
-    def expect(self, cells: Ints, outputs: Sequence[Any]) -> ExpectedLosses:
-        """What some rows let expect; arguments as for `fit`."""
-        usable = ~np.isnan(numbers(outputs))
-        rows = int(usable.sum())
-        cells = cells[usable]
-        return ExpectedLosses(
-            self.task,
-            rows,
-            len(usable) - rows,
-            exact_sum(self.absolute(cells)),
-            exact_sum(self.squared(cells)),
-        )
+    def amounts(
+        self, named: Mapping[tuple[Role, str], Sequence[Column]], cells: Sequence[Ints]
+    ) -> Amounts:
+        """What rows add to the expectation; see `kedge.profile.Estimator`."""
+        del named  # their cells say all
+        unusable = cells[self.output] >= self.bins
+        there = ~unusable
+        places = np.empty((3, len(unusable)), np.int64)
+        places[0], places[1], places[2] = unusable, _ABSOLUTE, _SQUARED
+        narrow = np.array(cells, np.min_scalar_type(max(each.max(initial=0) for each in cells)))
+        amounts = np.ones((3, len(unusable)))
+        amounts[1], amounts[2] = self.absolute(narrow) * there, self.squared(narrow) * there
+        return Amounts(places, amounts)
 
-    def estimates(
-        self, expected: ExpectedLosses, segment: str | None = None
-    ) -> Iterator[Statistic]:
-        """`estimated_mae` and `estimated_rmse`, with bands in their notes.
+    def estimates(self, expectation: Expectation) -> Iterator[Statistic]:
+        """`estimated_mae` and `estimated_rmse`.
 
-        The standard error is the loss's spread on the reference over √rows, and for the root by
-        the delta method.
+        `low` and `high` are three standard errors to either side: the loss's spread on the
+        reference over √rows, and for the root by the delta method.
         """
-        rows = expected.rows
-        if not rows:
-            for name in ("mae", "rmse"):
-                note = "no usable output in the window"
-                yield Statistic(f"estimated_{name}", None, 0, segment=segment, note=note)
-            return
-        mae = quotient(expected.sum_absolute, rows)
-        rmse = math.sqrt(quotient(expected.sum_squared, rows))
-        error = self.absolute_spread / math.sqrt(rows)
-        root_error = self.squared_spread / math.sqrt(rows) / (2 * rmse) if rmse else 0.0
-        for name, value, chance in (("mae", mae, error), ("rmse", rmse, root_error)):
-            note = band(value, chance, math.inf)
-            yield Statistic(f"estimated_{name}", value, rows, segment=segment, note=note)
+        sums = expectation.dense(self.length).tolist()
+        rows = sums[_ROWS]
+        mae = rmse = root_error = None
+        if rows:
+            mae = sums[_ABSOLUTE] / rows * self.absolute.unit
+            rmse = math.sqrt(sums[_SQUARED] / rows * self.squared.unit)
+            root_error = self.deviations["rmse"] / (2 * rmse) if rmse else 0.0
+        for name, value, error in (
+            ("mae", mae, self.deviations["mae"]),
+            ("rmse", rmse, root_error),
+        ):
+            why = "no usable output in the window"
+            yield estimate(name, value, error, why, (rows, sums[_UNUSABLE]))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
+        """As in the `release_event` contract."""
         return {
-            "task": self.task.to_json(),
-            "absolute": self.absolute.to_json(),
-            "squared": self.squared.to_json(),
-            "absolute_spread": self.absolute_spread,
-            "squared_spread": self.squared_spread,
+            "losses": {"absolute": self.absolute.to_json(), "squared": self.squared.to_json()},
+            "deviations": dict(self.deviations),
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(
-            Task.from_json(data["task"]),
-            LossModel.from_json(data["absolute"]),
-            LossModel.from_json(data["squared"]),
-            data["absolute_spread"],
-            data["squared_spread"],
+    def from_record(cls, task: Task, reference: Reference, record: Mapping[str, Any]) -> Self:
+        """What `to_record` gave."""
+        absolute, squared = (
+            LossModel.from_json(record["losses"][name]) for name in ("absolute", "squared")
         )
+        return cls(*_place(task, reference), absolute, squared, record["deviations"])
+
+
+def _place(task: Task, reference: Reference) -> tuple[int, int]:
+    """Position and number of bins of the output."""
+    return next(
+        (position, len(column.bins))
+        for position, column in enumerate(reference.columns)
+        if column.spec.key == ("output", task.output)
+    )

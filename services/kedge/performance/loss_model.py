@@ -9,11 +9,13 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kedge.contracts.predictions import Floats, Ints
 
@@ -22,94 +24,134 @@ _DEPTH = 6
 _RATE = 0.2
 # Rows that a leaf is taken to have more, of no effect: few rows prove little.
 _SMOOTHING = 20.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tree:
-    """A list of questions and a table of answers.
-
-    Attributes:
-        questions: column and cell: is the row's cell of that column a later one?
-        answers: float64 `[2 ** questions]`, the first question in the lowest bit.
-    """
-
-    questions: tuple[tuple[int, int], ...]
-    answers: Floats
-
-    def __call__(self, cells: Ints) -> Floats:
-        leaf = np.zeros(len(cells), np.int64)
-        for level, (column, cell) in enumerate(self.questions):
-            leaf += (cells[:, column] > cell).astype(np.int64) << level
-        answers: Floats = self.answers[leaf]
-        return answers
+# Binary digits of the mean loss.
+_DIGITS = 26
+# Times the mean loss that a row can be expected to have: so float64 adds many exactly.
+_MOST = 1024
+_PIECE = 2048
+# Stands for the cell of a question that is not asked.
+_VAIN = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossModel:
-    """Expected loss by the cells of a row.
+    """Expected loss by the cells of a row, in whole numbers of a unit: added in any order, exactly.
 
     Attributes:
+        unit: what is counted, a power of two: about 2**-26 of the mean loss.
         mean: of the loss on the reference.
-        trees: what they add to it.
+        columns: int64 `[trees, _DEPTH]`: is the row's cell of that column
+        cells: int64 `[trees, _DEPTH]`: a later one than this? -1 where no question is asked.
+        answers: int64 `[trees, 2 ** _DEPTH]`, what is added to the mean; the first question has the
+            lowest bit of the index.
     """
 
-    mean: float
-    trees: tuple[Tree, ...]
+    unit: float
+    mean: int
+    columns: Ints
+    cells: Ints
+    answers: Ints
 
     @classmethod
     def fit(cls, cells: Ints, sizes: Sequence[int], losses: Floats) -> Self:
         """Least squares by gradient boosting (Friedman, Annals of Statistics 29(5), 2001).
 
         Args:
-            cells: int64 `[rows, columns]`, at least one row.
+            cells: int64 `[columns, rows]`, at least one row.
             sizes: number of cells of each column.
             losses: float64 `[rows]`.
         """
-        cells = np.asfortranarray(cells)
         mean = float(losses.mean())
         left = losses - mean
         trees = []
         for _ in range(_TREES):
-            tree = _grow(cells, sizes, left)
-            if not tree.questions:
+            questions, answers, leaf = _grow(cells, sizes, left)
+            if not questions:
                 break
-            left = left - tree(cells)
-            trees.append(tree)
-        return cls(mean, tuple(trees))
+            left = left - answers[leaf]
+            trees.append((questions, answers))
+        unit = math.ldexp(1.0, math.frexp(mean)[1] - _DIGITS)
+        whole = [(questions, np.rint(answers / unit)) for questions, answers in trees]
+        return cls(unit, round(mean / unit), *_tables(whole))
 
-    def __call__(self, cells: Ints) -> Floats:
-        """The expected loss of each row of int64 `[rows, columns]`; float64, never below 0."""
-        expected = np.full(len(cells), self.mean)
-        for tree in self.trees:
-            expected += tree(cells)
-        return expected.clip(min=0)
+    def __call__(self, cells: NDArray[np.integer[Any]]) -> Ints:
+        """The expected loss of each row of `[columns, rows]`, from 0 to 1024 times the mean.
+
+        Args:
+            cells: the narrower the type, the quicker.
+        """
+        trees, rows = len(self.answers), cells.shape[1]
+        expected = np.full(rows, self.mean, np.int64)
+        if not trees:
+            return expected
+        # A cell beyond the type is never passed.
+        last = self.cells.clip(0, np.iinfo(cells.dtype).max).astype(cells.dtype).reshape(-1, 1)
+        bits = (1 << np.arange(_DEPTH, dtype=np.uint8))[:, None]
+        first = np.arange(trees)[:, None] << _DEPTH
+        answers = self.answers.ravel()
+        # In pieces that stay in the cache.
+        for start in range(0, rows, _PIECE):
+            piece = cells[:, start : start + _PIECE]
+            later = (piece[self.columns.ravel()] > last).view(np.uint8).reshape(trees, _DEPTH, -1)
+            leaf = (later * bits).sum(axis=1, dtype=np.uint8) + first
+            expected[start : start + _PIECE] += answers.take(leaf).sum(axis=0)
+        return expected.clip(0, _MOST << _DIGITS)
 
     def to_json(self) -> dict[str, Any]:
-        trees = [[list(tree.questions), tree.answers.tolist()] for tree in self.trees]
-        return {"mean": self.mean, "trees": trees}
+        """Plain numbers; a tree has as many questions as it asks."""
+        trees = []
+        for columns, cells, answers in zip(self.columns, self.cells, self.answers, strict=True):
+            asked = int((cells != _VAIN).sum())
+            trees.append(
+                {
+                    "columns": columns[:asked].tolist(),
+                    "cells": cells[:asked].tolist(),
+                    "answers": answers[: 1 << asked].tolist(),
+                }
+            )
+        return {"unit": self.unit, "mean": self.mean, "trees": trees}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
         trees = (
-            Tree(tuple((column, cell) for column, cell in questions), np.array(answers))
-            for questions, answers in data["trees"]
+            (list(zip(tree["columns"], tree["cells"], strict=True)), tree["answers"])
+            for tree in data["trees"]
         )
-        return cls(data["mean"], tuple(trees))
+        return cls(data["unit"], data["mean"], *_tables(list(trees)))
 
 
-def _grow(cells: Ints, sizes: Sequence[int], left: Floats) -> Tree:
-    """The tree that takes away most of what is left, level by level."""
+def _tables(
+    trees: Sequence[tuple[Sequence[tuple[int, int]], Sequence[float] | Floats]],
+) -> tuple[Ints, Ints, Ints]:
+    """Trees as `LossModel` has them: a question that is lacking makes no difference."""
+    columns = np.zeros((len(trees), _DEPTH), np.int64)
+    cells = np.full((len(trees), _DEPTH), _VAIN, np.int64)
+    answers = np.zeros((len(trees), 1 << _DEPTH), np.int64)
+    for tree, (questions, given) in enumerate(trees):
+        columns[tree, : len(questions)], cells[tree, : len(questions)] = np.transpose(questions)
+        answers[tree] = np.tile(given, (1 << _DEPTH) // len(given))
+    return columns, cells, answers
+
+
+def _grow(
+    cells: Ints, sizes: Sequence[int], left: Floats
+) -> tuple[list[tuple[int, int]], Floats, Ints]:
+    """The tree that takes away most of what is left, level by level: questions and answers.
+
+    With the answer of each row, by its index.
+    """
     questions: list[tuple[int, int]] = []
-    leaf = np.zeros(len(cells), np.int64)
+    leaf = np.zeros(cells.shape[1], np.int64)
     while len(questions) < _DEPTH:
         question = _best_question(cells, sizes, left, leaf, 1 << len(questions))
         if question is None:
             break
         column, cell = question
-        leaf += (cells[:, column] > cell).astype(np.int64) << len(questions)
+        leaf += (cells[column] > cell).astype(np.int64) << len(questions)
         questions.append(question)
     sums, rows = _totals(leaf, left, 1 << len(questions))
-    return Tree(tuple(questions), _RATE * sums / (rows + _SMOOTHING))
+    return questions, _RATE * sums / (rows + _SMOOTHING), leaf
 
 
 def _best_question(
@@ -121,7 +163,7 @@ def _best_question(
     for column, size in enumerate(sizes):
         if size == 1:
             continue
-        totals = _totals(leaf * size + cells[:, column], left, leaves * size)
+        totals = _totals(leaf * size + cells[column], left, leaves * size)
         sums, rows = (total.reshape(leaves, size) for total in totals)
         # After the last cell comes none.
         low, rows_low = np.cumsum(sums, axis=1)[:, :-1], np.cumsum(rows, axis=1)[:, :-1]

@@ -12,6 +12,7 @@ import numpy as np
 
 from kedge.contracts.predictions import Floats, Ints
 from kedge.performance.classification import ProbabilityScores
+from kedge.statistics import CATALOGUE, Statistic
 
 # NannyML's convention.
 _BAND = 3
@@ -45,10 +46,55 @@ def sampling_errors(reference: ProbabilityScores, rows: int) -> dict[str, float 
     }
 
 
-def band(value: float, error: float, highest: float) -> str:
-    """Three standard errors to either side, within 0 and the highest value, for a note."""
-    low, high = max(value - _BAND * error, 0), min(value + _BAND * error, highest)
-    return f"{low:.4f} to {high:.4f} by chance alone"
+def class_errors(confusion: Ints) -> dict[str, float]:
+    """Standard errors of a window of one row, of accuracy and of means over classes.
+
+    The classes' errors are taken as independent: the root of the sum of their squares, over their
+    number, as NannyML has it.
+
+    Args:
+        confusion: int64 `[classes, classes]` of the reference, rows by predicted and true class.
+    """
+    right, total = np.diag(confusion), int(confusion.sum())
+    predicted, true = confusion.sum(axis=1), confusion.sum(axis=0)
+    involved = predicted + true - right
+    errors = {"accuracy": _share_error(int(right.sum()), total, total, 1) or 0.0}
+    for name, of in (("precision", predicted), ("recall", true), ("f1", involved)):
+        squares = []
+        for part, whole in zip(right.tolist(), of.tolist(), strict=True):
+            error = _share_error(part, whole, total, 1) or 0.0
+            slope = 2 / (1 + part / whole) ** 2 if name == "f1" and whole else 1
+            squares.append((slope * error) ** 2)
+        errors[name] = math.sqrt(sum(squares)) / len(squares)
+    return errors
+
+
+def estimate(
+    name: str, value: float | None, deviation: float | None, why: str, rows: tuple[int, int]
+) -> Statistic:
+    """An estimate with its band: three standard errors to either side, within what can be.
+
+    Args:
+        name: of the metric.
+        value: estimated; None where it can't be.
+        deviation: standard error of a window of one row; None where the reference says nothing.
+        why: there is no value, where there is none.
+        rows: of the window, those that it is estimated from and the others.
+    """
+    usable, unusable = rows
+    low = high = None
+    if value is None:
+        note = why
+    elif deviation is None:
+        note = "no band: the reference has no such row"
+    else:
+        error = _BAND * deviation / math.sqrt(usable)
+        highest = CATALOGUE[f"estimated_{name}"].high
+        low, high = max(value - error, 0.0), min(value + error, highest)
+        note = "low and high are three standard errors of a window of so many rows"
+    if unusable:
+        note += f"; {unusable} rows without a usable output are left out"
+    return Statistic(f"estimated_{name}", value, usable, note=note, low=low, high=high)
 
 
 def _share_error(count: int, of: int, reference_rows: int, rows: int) -> float | None:

@@ -118,7 +118,12 @@ def infer_task(
 
 
 def compared_output(reference: Reference) -> str | None:
-    """The output that is compared where nobody says which; None where there is none."""
+    """The output that is compared where nobody says which; None where there is none.
+
+    It is the one that the reference's truth is of, the one named `output`, or the first.
+    """
+    if reference.estimator is not None:
+        return str(reference.estimator["task"]["output"])
     names = [c.spec.name for c in reference.columns if c.spec.role == "output"]
     return DEFAULT_OUTPUT if DEFAULT_OUTPUT in names else next(iter(names), None)
 

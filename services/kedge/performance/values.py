@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kedge.contracts.predictions import Floats, Ints
+from kedge.contracts import Column
+from kedge.contracts.predictions import Floats, Ints, State
 
 UNUSABLE = -1
 # Beyond it, the square of a number or of an error is no finite float.
@@ -30,11 +31,23 @@ def numbers(values: Sequence[Any]) -> Floats:
     return found
 
 
+def numbers_of_columns(columns: Sequence[Column], rows: int) -> Floats:
+    """float64 `[rows]`; NaN where none of the columns, which have one name, has a number."""
+    found = np.full(rows, math.nan)
+    for column in columns:
+        if column.type == "number" and column.values.ndim == 1:
+            np.copyto(found, column.values, where=column.states == State.VALUE)
+    return found
+
+
 def scores(values: Sequence[Any]) -> Floats:
     """float64 `[rows]`, from 0 to 1; NaN where there is no such number."""
-    found = numbers(values)
-    found[~((found >= 0) & (found <= 1))] = math.nan
-    return found
+    return within_0_and_1(numbers(values))
+
+
+def within_0_and_1(values: Floats) -> Floats:
+    """The numbers; NaN where one is not from 0 to 1."""
+    return np.where((values >= 0) & (values <= 1), values, math.nan)
 
 
 def labels(values: Sequence[Any], positive: str) -> Ints:

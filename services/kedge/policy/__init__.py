@@ -3,20 +3,27 @@
 from kedge.policy.alerts import alert_record
 from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
+from kedge.policy.matchers import LABELS, Inhibition, Inhibitor, Label, Labels, Matchers, labels_of
 from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window, time_text
 from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule, detectors_of, policy_for
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
-from kedge.policy.webhook import Webhook, is_local, webhook_url_problem
+from kedge.policy.webhook import Webhook, webhook_url_problem
 
 __all__ = [
+    "LABELS",
     "RELEASES",
     "WINDOWS_BEFORE",
     "Case",
     "Change",
     "GoBack",
     "Incident",
+    "Inhibition",
+    "Inhibitor",
+    "Label",
+    "Labels",
+    "Matchers",
     "Move",
     "Policy",
     "PolicyError",
@@ -34,7 +41,7 @@ __all__ = [
     "alert_record",
     "decide",
     "detectors_of",
-    "is_local",
+    "labels_of",
     "parse",
     "policy_for",
     "time_text",

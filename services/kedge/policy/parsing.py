@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kedge.errors import KedgeError
+from kedge.policy.matchers import Inhibition, Matchers
 from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule
 from kedge.policy.webhook import Webhook
@@ -23,6 +24,9 @@ _PARTS: dict[str, type[BaseModel]] = {
     "rollback": Rollback,
     "rhythm": Rhythm,
     "webhooks": Webhook,
+    "inhibit": Inhibition,
+    "source": Matchers,
+    "target": Matchers,
 }
 
 
@@ -166,7 +170,8 @@ def _described(path: Path) -> str:
 
 def _model_at(path: Path) -> type[BaseModel]:
     """The model that the last step of the path is a key of."""
-    return _PARTS.get(str(path[0]), Policy) if len(path) > 1 else Policy
+    around = [_PARTS[str(step)] for step in path[:-1] if step in _PARTS]
+    return around[-1] if around else Policy
 
 
 def _dotted(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
@@ -210,11 +210,11 @@ def telling(rule: Rule, readings: Iterable[Reading]) -> list[Reading]:
     return [reading for reading in readings if reading.rows >= rule.rows_needed]
 
 
-def stretch(rule: Rule, readings: Sequence[Reading]) -> Sequence[Reading]:
-    """The newest of the readings that the rule fires on, without one between that it does not."""
+def stretch(readings: Sequence[Reading], belongs: Callable[[Reading], bool]) -> Sequence[Reading]:
+    """The newest of the readings that belong together, without one between that does not."""
     length = 0
     for reading in reversed(readings):
-        if not reading.speaks_for(rule):
+        if not belongs(reading):
             break
         length += 1
     return readings[len(readings) - length :]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from kedge.contracts import Role
 from kedge.performance.segments import SegmentPattern
+from kedge.policy.matchers import Inhibition
 from kedge.policy.pace import Pace
 from kedge.policy.part import Name, Part, Severity, refused
 from kedge.policy.rhythm import Rhythm
@@ -17,6 +20,15 @@ from kedge.policy.webhook import Webhook
 from kedge.statistics import CATALOGUE
 
 Action = Literal["notify", "rollback"]
+
+
+class Span(Protocol):
+    """A stretch of event time, in microseconds."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
 
 
 class Rule(Part):
@@ -68,6 +80,18 @@ class Rule(Part):
     )
     resolve_windows: int = Field(
         1, ge=1, le=1000, description="Windows in a row under the threshold until it is resolved."
+    )
+    for_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Event time that it has to stay over the threshold after the end of the first "
+        "such window until it fires; `windows` has to hold too.",
+    )
+    keep_firing_for_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Event time that it has to stay under the threshold until it is resolved; "
+        "`resolve_windows` has to hold too.",
     )
     severity: Severity = "warning"
     action: Action = "notify"
@@ -139,6 +163,24 @@ class Rule(Part):
     def kind_meant(self) -> str | None:
         """The kind that is looked at, whether or not the rule names it."""
         return self.kind or CATALOGUE[self.statistic].usual_kind
+
+    def windows_needed(self, base_window: int) -> int:
+        """How many windows in a row it looks at, to fire or to resolve."""
+        every = self.pace(base_window).every
+        longest = max(self.for_seconds, self.keep_firing_for_seconds)
+        return max(self.windows, self.resolve_windows, 1 + math.ceil(longest * 1e6 / every))
+
+    def has_held(self, over: Sequence[Span]) -> bool:
+        """Whether it fires after these windows in a row over the threshold."""
+        return len(over) >= self.windows and (
+            over[-1].end - over[0].end >= round(self.for_seconds * 1e6)
+        )
+
+    def is_past(self, under: Sequence[Span]) -> bool:
+        """Whether it is resolved after these windows in a row under the threshold."""
+        return len(under) >= self.resolve_windows and (
+            under[-1].end - under[0].start >= round(self.keep_firing_for_seconds * 1e6)
+        )
 
     @property
     def threshold(self) -> float:
@@ -243,6 +285,7 @@ class Policy(Part):
     rollback: Rollback = Rollback()
     rhythm: Rhythm | None = None
     webhooks: Annotated[tuple[Webhook, ...], Field(strict=False)] = ()
+    inhibit: Annotated[tuple[Inhibition, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -64,7 +64,7 @@ class Watch:
         self._rules = {rule.name: rule for rule in policy.rules}
         self._paces = {rule.name: rule.pace(base_window) for rule in policy.rules}
         self._most_windows = WINDOWS_BEFORE + max(
-            max(rule.windows, rule.resolve_windows) for rule in policy.rules
+            rule.windows_needed(base_window) for rule in policy.rules
         )
         self._releases: dict[int, _Release] = {}
         self._touched: set[int] = set()
@@ -201,20 +201,19 @@ class Watch:
         series = release.series[self._paces[rule.name]]
         readings = telling(rule, series.of(subject))
         if (incident := release.incidents.get(key)) is not None:
-            newest = readings[-rule.resolve_windows :]
             over = [reading for reading in readings if reading.is_over(rule)]
             if over and over[-1].window.start >= incident.starts_at:
                 incident = replace(incident, last=over[-1].window)
                 self._put(incident)
-            if len(newest) == rule.resolve_windows and not any(
-                reading.is_over(rule) for reading in newest
-            ):
+            under = stretch(readings, lambda reading: not reading.is_over(rule))
+            if rule.is_past([reading.window for reading in under]):
                 del release.incidents[key]
-                yield Change("resolved", incident, window, number, newest[-1])
+                yield Change("resolved", incident, window, number, under[-1])
             return
         after = release.closed.get(key)
-        over_now = stretch(rule, [r for r in readings if after is None or r.window.start > after])
-        if len(over_now) >= rule.windows:
+        since = [r for r in readings if after is None or r.window.start > after]
+        over_now = stretch(since, lambda reading: reading.speaks_for(rule))
+        if rule.has_held([reading.window for reading in over_now]):
             start = over_now[0].window.start
             name = fingerprint(self.model, self.environment, rule, number, subject)
             incident = Incident(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from kedge.policy.matchers import Label
 from kedge.policy.part import Part, Severity, refused
 
 STANDARD_RETRIES = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
@@ -28,12 +29,12 @@ def webhook_url_problem(url: str, *, allow_insecure: bool) -> str:
         return "no URL of an endpoint: like https://example.com/hook"
     if parts.username is not None:
         return "credentials in a URL, and these end up in logs: the signature is the proof"
-    if parts.scheme == "http" and not allow_insecure and not is_local(url):
+    if parts.scheme == "http" and not allow_insecure and not _is_local(url):
         return "plain http to another machine: use https, or set allow_insecure = true"
     return ""
 
 
-def is_local(url: str) -> bool:
+def _is_local(url: str) -> bool:
     """Whether a URL leads to this machine."""
     return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
 
@@ -66,6 +67,27 @@ class Webhook(Part):
         tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False, max_length=50)
     ] = Field(
         STANDARD_RETRIES, description="Pauses between the attempts, a retry each; varied by 20 %."
+    )
+    group_by: Annotated[tuple[Label, ...], Field(strict=False)] = Field(
+        ("release", "rule"),
+        description="Alerts of one model and environment that have these labels alike are one "
+        "notification.",
+    )
+    group_wait_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="How long the first alert of a group waits for others; one with a decision on "
+        "a rollback does not wait.",
+    )
+    group_interval_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="How long after a group's notification the next one with news comes.",
+    )
+    repeat_interval_seconds: float = Field(
+        14_400.0,
+        gt=0,
+        description="How long after it what still fires is told again.",
     )
     allow_insecure: bool = Field(
         default=False, description="Post over plain http to another machine too."

@@ -2,6 +2,7 @@
 
 from kedge.profile.bins import Bins
 from kedge.profile.counting import count_windows
+from kedge.profile.expectation import Amounts, Estimator, Expectation
 from kedge.profile.missing import KINDS, Missing
 from kedge.profile.operations import OTHER, RELATIVE_ERROR, Operations
 from kedge.profile.profile import Profile
@@ -17,9 +18,12 @@ __all__ = [
     "OTHER",
     "RELATIVE_ERROR",
     "UNIT",
+    "Amounts",
     "Bins",
     "ColumnSpec",
     "ColumnType",
+    "Estimator",
+    "Expectation",
     "Missing",
     "Operations",
     "Profile",

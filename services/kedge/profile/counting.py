@@ -12,6 +12,7 @@ from kedge.contracts import Column, PredictionBatch, Role
 from kedge.contracts.predictions import Floats, Ints, State
 from kedge.profile.cells import cells_of
 from kedge.profile.distinct import registers_of
+from kedge.profile.expectation import Estimator, Expectation, expectations
 from kedge.profile.missing import Missing
 from kedge.profile.operations import count_operations
 from kedge.profile.profile import Profile
@@ -26,19 +27,23 @@ Named = Mapping[tuple[Role, str], Sequence[Column]]
 """The columns of a batch by role and name; a name has several where it has several types."""
 
 
-def count_windows(batch: PredictionBatch, reference: Reference, window: int) -> dict[int, Profile]:
+def count_windows(
+    batch: PredictionBatch, reference: Reference, window: int, estimator: Estimator | None = None
+) -> dict[int, Profile]:
     """One profile for each base window that the batch has rows in.
 
     Args:
         batch: predictions of one release.
         reference: of that release's model version.
         window: length of a base window, in microseconds.
+        estimator: of the performance without labels; without one, nothing is expected.
 
     Returns:
         Profiles by the start of the window, microseconds since 1970 UTC.
     """
     starts, index = np.unique(batch.event_times // window * window, return_inverse=True)
-    profiles = count(by_name(batch.columns), batch.errors, index, len(starts), reference)
+    named = by_name(batch.columns)
+    profiles = count(named, batch.errors, index, len(starts), reference, estimator=estimator)
     operations = count_operations(batch.latencies_ms, batch.errors, index, len(starts))
     return {
         start: replace(profile, operations=part)
@@ -54,7 +59,13 @@ def by_name(columns: Iterable[Column]) -> Named:
 
 
 def count(
-    named: Named, errors: Mapping[int, str], index: Ints, windows: int, reference: Reference
+    named: Named,
+    errors: Mapping[int, str],
+    index: Ints,
+    windows: int,
+    reference: Reference,
+    *,
+    estimator: Estimator | None = None,
 ) -> list[Profile]:
     """One profile for each of some windows.
 
@@ -64,10 +75,12 @@ def count(
         index: `[rows]`, the window of each row, from 0.
         windows: how many there are.
         reference: where values are counted; its own counts do not matter.
+        estimator: as for `count_windows`.
     """
     rows = np.bincount(index, minlength=windows)
     failed = np.bincount(index[list(errors)], minlength=windows)
     counts: list[Ints] = []
+    all_cells: list[Ints] = []
     places: list[Ints] = []
     missing: list[tuple[int, NDArray[np.bool_]]] = []
     unusable: dict[int, NDArray[np.bool_]] = {}
@@ -75,6 +88,7 @@ def count(
         bins = len(column.bins)
         width = bins + _KINDS
         cells = cells_of(named.get(column.spec.key, ()), column, len(index))
+        all_cells.append(cells)
         places.append(index * width + cells if windows > 1 else cells)
         counted = np.bincount(places[-1], minlength=windows * width).reshape(windows, width)
         counts.append(counted)
@@ -98,6 +112,8 @@ def count(
     lost = _lost(distances, index, windows, reference)
     sketched = [named.get(reference.columns[at].spec.key, ()) for at in reference.sketched]
     registers = registers_of(sketched, index, windows)
+    added = None if estimator is None else estimator.amounts(named, all_cells)
+    expected = [Expectation()] * windows if added is None else expectations(added, index, windows)
     return [
         Profile(
             int(rows[w]),
@@ -108,6 +124,7 @@ def count(
             together[w],
             int(lost[w]),
             registers=registers[w],
+            expectation=expected[w],
         )
         for w in range(windows)
     ]

@@ -10,6 +10,7 @@ import numpy as np
 from kedge.contracts import Record
 from kedge.contracts.predictions import Ints
 from kedge.profile.distinct import REGISTERS, Registers, no_registers, registers_from
+from kedge.profile.expectation import Estimator, Expectation
 from kedge.profile.missing import Missing
 from kedge.profile.operations import Operations
 from kedge.profile.reference import Reference
@@ -34,6 +35,7 @@ class Profile:
         operations: latencies, and errors by their type.
         registers: uint8 `[sketched columns, 1024]`, of the sketches of their categories; see
             `distinct` and `Reference.sketched`.
+        expectation: of the performance, by the estimator of the reference; nothing without one.
     """
 
     rows: int
@@ -45,6 +47,7 @@ class Profile:
     lost: int = 0
     operations: Operations = field(default_factory=Operations)
     registers: Registers = field(default_factory=no_registers)
+    expectation: Expectation = field(default_factory=Expectation)
 
     @classmethod
     def empty(cls, reference: Reference) -> Profile:
@@ -71,6 +74,7 @@ class Profile:
             sum(profile.lost for profile in profiles),
             Operations.of_all(profile.operations for profile in profiles),
             np.max([profile.registers for profile in profiles], axis=0),
+            Expectation.of_all(profile.expectation for profile in profiles),
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -84,6 +88,7 @@ class Profile:
             self.lost + other.lost,
             self.operations + other.operations,
             np.maximum(self.registers, other.registers),
+            self.expectation + other.expectation,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -94,6 +99,7 @@ class Profile:
             and np.array_equal(self.missing, other.missing)
             and np.array_equal(self.registers, other.registers)
             and self.operations == other.operations
+            and self.expectation == other.expectation
             and all(map(np.array_equal, self.counts, other.counts))
             and all(map(np.array_equal, self.sums, other.sums))
         )
@@ -122,11 +128,19 @@ class Profile:
             "together": self.together.to_record(),
             "lost": self.lost,
             "operations": self.operations.to_record(),
+            "expectation": self.expectation.to_record(),
         }
 
     @classmethod
-    def from_record(cls, record: Record, reference: Reference) -> Profile:
+    def from_record(
+        cls, record: Record, reference: Reference, estimator: Estimator | None = None
+    ) -> Profile:
         """The profile in a record of the `profile` contract.
+
+        Args:
+            record: of the contract.
+            reference: of the release.
+            estimator: of the reference, where it has one.
 
         Raises:
             ValueError: its columns, bins or sums are not those of the reference.
@@ -137,16 +151,19 @@ class Profile:
         together = Together.from_record(record["together"])
         # Profiles of before have none.
         registers = [each["registers"] for each in record["columns"] if each["registers"]]
+        expectation = Expectation.from_record(record["expectation"])
         if (
             specs != wanted
             or len(registers) not in (0, len(reference.sketched))
             or any(len(each) != REGISTERS for each in registers)
             or sizes != [(len(column.bins), column.sums_wanted) for column in reference.columns]
             or not together.features <= set(range(len(wanted)))
+            or expectation.length > (0 if estimator is None else estimator.length)
         ):
             raise ValueError(
                 f"profile of release {record['release']} of {record['model']} does not fit "
-                "the reference of that release: it is of other columns or other bins"
+                "the reference of that release: it is of other columns or other bins, or of "
+                "another estimator"
             )
         return cls(
             record["rows"],
@@ -160,6 +177,7 @@ class Profile:
             record["lost"],
             Operations.from_record(record["operations"]),
             registers_from(registers) if registers else no_registers(len(reference.sketched)),
+            expectation,
         )
 
 

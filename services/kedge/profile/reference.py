@@ -40,6 +40,11 @@ class ReferenceColumn:
     sums: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
+    def cells(self) -> int:
+        """How many cells its rows are counted in: its bins, and the kinds of missing."""
+        return len(self.bins) + len(Missing)
+
+    @property
     def sums_wanted(self) -> int:
         """How many sums a profile has of the column."""
         if isinstance(self.scale, VectorScale):
@@ -147,12 +152,16 @@ class Reference:
         columns: features and outputs in the signature's order; at most one of each name and role.
         together: which features are missing in one row.
         projection: of the numeric features, where there are two or more that vary.
+        estimator: what performance is estimated with before labels come, and what the outputs are
+            compared as, in the `release_event` contract's form (see `kedge.performance.estimator`);
+            None where the truth was not among the data.
     """
 
     rows: int
     columns: tuple[ReferenceColumn, ...]
     together: Together = field(default_factory=Together)
     projection: Projection | None = None
+    estimator: Record | None = None
 
     @property
     def sketched(self) -> tuple[int, ...]:
@@ -175,6 +184,7 @@ class Reference:
             "columns": [column.to_record() for column in self.columns],
             "together": self.together.to_record(),
             "projection": None if self.projection is None else self.projection.to_record(),
+            "estimator": self.estimator,
         }
 
     @classmethod
@@ -186,4 +196,5 @@ class Reference:
             tuple(map(ReferenceColumn.from_record, record["columns"])),
             Together() if together is None else Together.from_record(together),
             None if known is None else Projection.from_record(known),
+            record.get("estimator"),
         )

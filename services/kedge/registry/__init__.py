@@ -1,15 +1,18 @@
 """Models, code versions, releases and aliases: what was released, by whom, and what serves now."""
 
+from kedge.registry.audit import Act, AuditEntry
 from kedge.registry.comparison import Difference
 from kedge.registry.contents import ContentStore
 from kedge.registry.database import DatabaseUnavailableError
 from kedge.registry.entries import (
     AliasMove,
     CodeVersion,
+    Deletion,
     ModelVersion,
     Proposal,
     Refusal,
     Release,
+    Silence,
 )
 from kedge.registry.errors import (
     AmbiguousVersionError,
@@ -17,41 +20,67 @@ from kedge.registry.errors import (
     CodeConflictError,
     ContentError,
     IncidentConflictError,
+    NothingBeforeError,
     ProposedIncidentError,
     RefusedIncidentError,
     SettledProposalError,
+    SignatureError,
+    SilenceError,
     StaleAliasError,
+    StillNeededError,
+    TakenNameError,
     UnknownAliasError,
     UnknownModelError,
     UnknownProposalError,
     UnknownReleaseError,
+    UnknownTokenError,
     UnknownVersionError,
+    UnsafeArtifactError,
 )
+from kedge.registry.listings import Key, ListedVersion, Listing
 from kedge.registry.registry import Registry
+from kedge.registry.tokens import SCOPES, Scope, Token
 
 __all__ = [
+    "SCOPES",
+    "Act",
     "AliasMove",
     "AmbiguousVersionError",
+    "AuditEntry",
     "BadNameError",
     "CodeConflictError",
     "CodeVersion",
     "ContentError",
     "ContentStore",
     "DatabaseUnavailableError",
+    "Deletion",
     "Difference",
     "IncidentConflictError",
+    "Key",
+    "ListedVersion",
+    "Listing",
     "ModelVersion",
+    "NothingBeforeError",
     "Proposal",
     "ProposedIncidentError",
     "Refusal",
     "RefusedIncidentError",
     "Registry",
     "Release",
+    "Scope",
     "SettledProposalError",
+    "SignatureError",
+    "Silence",
+    "SilenceError",
     "StaleAliasError",
+    "StillNeededError",
+    "TakenNameError",
+    "Token",
     "UnknownAliasError",
     "UnknownModelError",
     "UnknownProposalError",
     "UnknownReleaseError",
+    "UnknownTokenError",
     "UnknownVersionError",
+    "UnsafeArtifactError",
 ]

@@ -9,7 +9,11 @@ from kedge.contracts import Record
 from kedge.profile import ReferenceColumn
 from kedge.registry.entries import CodeVersion, ModelVersion, Release
 
-_TOGETHER = {"together": "features missing together", "projection": "features' projection"}
+_TOGETHER = {
+    "together": "features missing together",
+    "projection": "features' projection",
+    "estimator": "estimator of performance",
+}
 """What a reference knows of all features at once."""
 
 

@@ -1,5 +1,7 @@
 """The content store: artifacts and bundles in a folder, named by what is in them.
 
+`remote` has the same on other file systems, with a store of this kind as its cache.
+
     <root>/<two digits>/<address>/content.json    a file keeps its suffix, as loaders go by it
     <root>/<two digits>/<address>/content/…       a folder keeps its relative paths
 
@@ -13,9 +15,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from kedge.registry.addresses import address
 from kedge.registry.errors import ContentError, short
@@ -25,7 +30,10 @@ _CACHE = "__pycache__"
 
 
 class ContentStore:
-    """Files and folders by content address, shared by every model and its code."""
+    """Files and folders by content address, shared by every model and its code.
+
+    Times are those of the file system's clock.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -42,15 +50,12 @@ class ContentStore:
             ContentError: there is nothing at `source`, it has no files or something that is no
                 file, or it can't be copied.
         """
-        aside = self._root / "incoming" / uuid.uuid4().hex
         try:
-            aside.mkdir(parents=True)
-            digest = _copied(source, aside)
-            self._place(aside, digest)
+            with self.aside() as aside:
+                digest = _copied(source, aside)
+                self._place(aside, digest)
         except OSError as error:
             raise ContentError(f"{source} can't be stored in {self._root}: {error}") from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         return digest
 
     def get(self, digest: str) -> Path:
@@ -73,6 +78,35 @@ class ContentStore:
         (content,) = entry.iterdir()
         return content
 
+    @contextmanager
+    def aside(self) -> Iterator[Path]:
+        """An empty folder on the store's file system, gone at the end."""
+        folder = self._root / "incoming" / uuid.uuid4().hex
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def adopt(self, aside: Path, digest: str) -> bool:
+        """Take what was put `aside` as it is in an entry; False if its address is another."""
+        if not _intact(aside, digest):
+            return False
+        self._place(aside, digest)
+        return True
+
+    def addresses(self, older_than: float) -> list[str]:
+        """What was last stored at least so many seconds ago."""
+        latest = time.time() - older_than
+        entries = self._root.glob("??/" + "[0-9a-f]" * 64)
+        return [entry.name for entry in entries if entry.stat().st_mtime <= latest]
+
+    def delete(self, digest: str) -> None:
+        """Delete content, if it is there. Nothing that is needed may have it."""
+        with self.aside() as aside, suppress(FileNotFoundError):
+            # Gone at once and whole, whoever reads at the same time.
+            self._entry(digest).rename(aside / "deleted")
+
     def _entry(self, digest: str) -> Path:
         return self._root / digest[:2] / digest
 
@@ -80,6 +114,8 @@ class ContentStore:
         entry = self._entry(digest)
         if entry.is_dir():
             if _intact(entry, digest):
+                # Its age is how long ago it was registered.
+                os.utime(entry)
                 return
             damaged = self._root / "damaged" / f"{digest}.{uuid.uuid4().hex}"
             damaged.parent.mkdir(exist_ok=True)
@@ -111,15 +147,16 @@ def _copied(source: Path, aside: Path) -> str:
         raise ContentError(f"{source} is neither a file nor a folder")
     else:
         raise ContentError(f"there is no {source}: give the path of a file or a folder")
-    return _address(aside)
+    return address(manifest_of(aside))
 
 
-def _address(entry: Path) -> str:
+def manifest_of(entry: Path) -> dict[str, Any]:
+    """What an entry's address is the address of: digests of its files, by name."""
     (content,) = entry.iterdir()
     if content.is_dir():
         files = [[path.relative_to(content).as_posix(), _sha256(path)] for path in _files(content)]
-        return address({"files": files})
-    return address({"file": _sha256(content), "suffix": content.suffix})
+        return {"files": files}
+    return {"file": _sha256(content), "suffix": content.suffix}
 
 
 def _intact(entry: Path, digest: str) -> bool:
@@ -128,7 +165,7 @@ def _intact(entry: Path, digest: str) -> bool:
     for cache in list(entry.rglob(_CACHE)):
         shutil.rmtree(cache, ignore_errors=True)
     try:
-        return _address(entry) == digest
+        return address(manifest_of(entry)) == digest
     except (OSError, ValueError, ContentError):
         return False
 

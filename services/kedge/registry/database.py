@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +55,7 @@ class Database:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._name = parsed.render_as_string(hide_password=True)
+        self._last: Callable[[Connection], None] | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -93,6 +95,14 @@ class Database:
         """
         with self._explained(), self._writer.begin() as connection:
             yield connection
+            if self._last is not None:
+                self._last(connection)
+
+    def ending_with(self, last: Callable[[Connection], None]) -> Self:
+        """The same database, where `last` is done in each writing transaction before its end."""
+        other = copy.copy(self)
+        other._last = last  # noqa: SLF001 - it is one of us
+        return other
 
     def upgrade(self) -> bool:
         """Bring the tables up to date; False when they are."""

@@ -40,8 +40,9 @@ def append_move(
     actor: str,
     reason: str,
     incident: str | None,
+    share: float | None = None,
 ) -> AliasMove:
-    """Make the next move of an alias.
+    """Make the next move of an alias. It keeps its share where none is given.
 
     Raises:
         StaleAliasError: the alias is at another generation.
@@ -61,6 +62,7 @@ def append_move(
         reason,
         incident,
         now,
+        share if share is not None or current is None else current.share,
     )
     connection.execute(insert(alias_moves).values(previous=generation or None, **asdict(move)))
     events.add_move(connection, move, target)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kedge.policy import Matchers
 from kedge.profile import ColumnSpec, Reference
 
 
@@ -22,6 +23,10 @@ class ModelVersion:
         reference: what the windows of its releases are compared with.
         created_at: when it was first registered.
         actor: who first registered it.
+        format: of the artifact, see `kedge.artifacts`; `unknown` for one that was registered before
+            formats were looked at.
+        pickle_allowed_by: who allowed that loading the artifact may run code; None where nobody
+            did.
     """
 
     model: str
@@ -30,6 +35,8 @@ class ModelVersion:
     reference: Reference
     created_at: int
     actor: str
+    format: str
+    pickle_allowed_by: str | None = None
 
     @property
     def signature(self) -> tuple[ColumnSpec, ...]:
@@ -63,7 +70,7 @@ class Release:
 
     Attributes:
         model: name of the model.
-        number: counts the releases of this model, from 1, without gaps.
+        number: counts the releases of this model, from 1; none is given twice.
         model_version: id of the model version.
         code_version: id of the code version.
         created_at: when it was made.
@@ -94,6 +101,8 @@ class AliasMove:
         reason: why; empty where nobody said.
         incident: the incident that a rollback answers.
         moved_at: when.
+        share: of the traffic, from 0 to 1, that its release gets as a canary; None where none was
+            said, and then it gets none.
     """
 
     model: str
@@ -105,6 +114,7 @@ class AliasMove:
     reason: str
     incident: str | None
     moved_at: int
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +186,60 @@ class Proposal:
     answered_by: str | None = None
     answer: str | None = None
     answered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Something that was deleted.
+
+    Attributes:
+        model: name of the model.
+        kind: `model_versions`, `code_versions` or `releases`.
+        subject: id of the version or number of the release.
+        actor: who deleted it.
+        reason: why.
+        deleted_at: when.
+    """
+
+    model: str
+    kind: str
+    subject: str
+    actor: str
+    reason: str
+    deleted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts that webhooks say nothing about for a while.
+
+    Attributes:
+        id: its number.
+        matchers: which alerts.
+        starts_at: from when.
+        ends_at: until when, as it was wanted.
+        author: who wanted it.
+        comment: why.
+        created_at: when it was made.
+        expired_at: when somebody ended it early; None where nobody did.
+        expired_by: who did.
+    """
+
+    id: int
+    matchers: Matchers
+    starts_at: int
+    ends_at: int
+    author: str
+    comment: str
+    created_at: int
+    expired_at: int | None
+    expired_by: str | None
+
+    def is_active(self, at: int) -> bool:
+        """Whether it is in force at a moment."""
+        return self.starts_at <= at < self.over_at
+
+    @property
+    def over_at(self) -> int:
+        """When it is or was over."""
+        return self.ends_at if self.expired_at is None else min(self.ends_at, self.expired_at)

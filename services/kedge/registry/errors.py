@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from kedge.artifacts.saving import SAFE_FORMATS
 from kedge.errors import KedgeError
 from kedge.registry.entries import AliasMove, Proposal, Refusal
 
@@ -15,6 +17,10 @@ _SHORT = 12
 
 class BadNameError(KedgeError):
     """A name or a text that the registry can't take."""
+
+
+class SilenceError(KedgeError):
+    """A silence that can't be, or is not there."""
 
 
 class UnknownModelError(KedgeError):
@@ -101,6 +107,17 @@ class StaleAliasError(KedgeError):
         )
 
 
+class NothingBeforeError(KedgeError):
+    """An alias has no release to go back to."""
+
+    def __init__(self, current: AliasMove) -> None:
+        super().__init__(
+            f"`{current.alias}` of `{current.model}` was on no release before {current.to_release} "
+            f"that it was not moved back from; see `kedge alias history {current.model} "
+            f"{current.alias}`. To any release leads `kedge alias move`"
+        )
+
+
 class IncidentConflictError(KedgeError):
     """An incident has moved another alias already."""
 
@@ -181,8 +198,59 @@ class CodeConflictError(KedgeError):
     """A commit is registered with something else than what came now."""
 
 
+class StillNeededError(KedgeError):
+    """What is to be deleted is needed by something that is kept."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} can't be deleted: {why}")
+
+
+class UnknownTokenError(KedgeError):
+    """No token has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no token `{name}`: `kedge token list` shows them")
+
+
+class TakenNameError(KedgeError):
+    """Another token has or had this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is or was a token `{name}` already, and the audit would not tell the two "
+            "apart: choose another name"
+        )
+
+
 class ContentError(KedgeError):
     """An artifact or bundle can't be stored, is missing or is damaged."""
+
+
+class UnsafeArtifactError(KedgeError):
+    """Loading an artifact may run code that comes with it, and nobody allowed that."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: whoever loads it runs whatever code is in it. Save the model in a format "
+            f"that holds only data: {SAFE_FORMATS}. If you trust it as you trust your own code, "
+            "register it with --allow-pickle, or allow_pickle=True: it is kept who said so"
+        )
+
+
+class SignatureError(KedgeError):
+    """An artifact and its reference name the model's inputs differently."""
+
+    def __init__(self, artifact: Path, unknown: Sequence[str], unused: Sequence[str]) -> None:
+        sides = []
+        if unknown:
+            sides.append(f"takes {_listed(unknown)}, which the reference does not have")
+        if unused:
+            sides.append(f"does not take {_listed(unused)}, which the reference has as features")
+        super().__init__(
+            f"{artifact} {' and '.join(sides)}. Give as reference what the model was trained on, "
+            "with `--output` or `--ignore` for what it is not given. Where the inference code "
+            "makes these inputs of the features: --inputs-differ, or inputs_differ=True"
+        )
 
 
 def short(identifier: str) -> str:
@@ -207,5 +275,9 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3)
     if close:
         return f"; did you mean {' or '.join(f'`{each}`' for each in close)}?"
+    return f"; there is {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; there is {', '.join(f'`{each}`' for each in names[:_SHOWN])}{more}"
+    return f"{', '.join(f'`{each}`' for each in names[:_SHOWN])}{more}"

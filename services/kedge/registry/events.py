@@ -69,6 +69,7 @@ def add_move(connection: Connection, move: AliasMove, target: Release) -> None:
                 "model_version": target.model_version,
                 "code_version": target.code_version,
                 "incident": move.incident,
+                "share": move.share,
             },
         },
     )

@@ -19,6 +19,7 @@ from kedge.registry.entries import (
 )
 from kedge.registry.errors import (
     AmbiguousVersionError,
+    UnknownAliasError,
     UnknownModelError,
     UnknownReleaseError,
     UnknownVersionError,
@@ -26,8 +27,10 @@ from kedge.registry.errors import (
 )
 from kedge.registry.tables import (
     alias_moves,
+    deletions,
     model_versions,
     models,
+    pickle_permissions,
     proposals,
     refusals,
     releases,
@@ -85,10 +88,25 @@ def version_id(connection: Connection, table: Table, given: str, model: str | No
     return found.pop()
 
 
-def model_version(row: Row[Any]) -> ModelVersion:
-    values = row._asdict()
-    values["reference"] = Reference.from_record(json.loads(values["reference"]))
-    return ModelVersion(**values)
+def model_versions_of(connection: Connection, *where: ColumnElement[bool]) -> list[ModelVersion]:
+    """The model versions for which all of it holds, the oldest first."""
+    allowed = pickle_permissions.c
+    rows = connection.execute(
+        select(model_versions, allowed.actor.label("pickle_allowed_by"))
+        .outerjoin(
+            pickle_permissions,
+            (allowed.model == model_versions.c.model)
+            & (allowed.model_version == model_versions.c.id),
+        )
+        .where(*where)
+        .order_by(model_versions.c.created_at, model_versions.c.id)
+    )
+    found = []
+    for row in rows:
+        values = row._asdict()
+        values["reference"] = Reference.from_record(json.loads(values["reference"]))
+        found.append(ModelVersion(**values))
+    return found
 
 
 def code_version(row: Row[Any]) -> CodeVersion:
@@ -106,9 +124,12 @@ def release(connection: Connection, model: str, number: int) -> Release:
 
 
 def last_number(connection: Connection, model: str) -> int:
-    """Number of the newest release; 0 if there is none."""
+    """Number of the newest release, deleted or not; 0 if there never was one."""
     newest = select(func.max(releases.c.number)).where(releases.c.model == model)
-    return connection.scalar(newest) or 0
+    gone = select(deletions.c.subject).where(
+        deletions.c.model == model, deletions.c.kind == releases.name
+    )
+    return max(connection.scalar(newest) or 0, *map(int, connection.scalars(gone)), 0)
 
 
 def moves(connection: Connection, model: str, alias: str) -> list[AliasMove]:
@@ -141,6 +162,14 @@ def latest_moves(connection: Connection, model: str, alias: str | None = None) -
         .order_by(alias_moves.c.alias)
     )
     return [AliasMove(**row._asdict()) for row in rows]
+
+
+def require_alias(connection: Connection, model: str, alias: str) -> AliasMove:
+    """The latest move of an alias."""
+    known = {move.alias: move for move in latest_moves(connection, model)}
+    if alias not in known:
+        raise UnknownAliasError(model, alias, list(known))
+    return known[alias]
 
 
 def move_for(connection: Connection, incident: str) -> AliasMove | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from types import TracebackType
 from typing import Self
@@ -10,24 +11,30 @@ from sqlalchemy import insert, select
 
 from kedge.clock import Clock, microseconds_now
 from kedge.registry import decisions, events, queries
+from kedge.registry.audit import Act, Audit
 from kedge.registry.comparison import Difference, Released, differences
-from kedge.registry.contents import ContentStore
+from kedge.registry.content_stores import Contents, open_contents
 from kedge.registry.database import Database
+from kedge.registry.deletion import Deletions
 from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
 from kedge.registry.errors import (
+    BadNameError,
+    NothingBeforeError,
     ProposedIncidentError,
     RefusedIncidentError,
-    UnknownAliasError,
 )
+from kedge.registry.history import release_before
+from kedge.registry.listings import Listings
 from kedge.registry.names import checked_name, checked_text
 from kedge.registry.proposals import Proposals
+from kedge.registry.silences import Silences
 from kedge.registry.tables import code_versions, model_versions, refusals, releases
-from kedge.registry.versions import Versions
+from kedge.registry.tokens import Tokens
 from kedge.settings import Settings
 
 
-class Registry(Versions):
-    """Models, code versions, releases and aliases.
+class Registry(Deletions):
+    """Models, code versions, releases and aliases; and silences.
 
     Every method is one transaction. Threads may share a registry; a process that forks opens
     another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
@@ -35,9 +42,10 @@ class Registry(Versions):
     """
 
     def __init__(
-        self, database: Database, contents: ContentStore, now: Clock = microseconds_now
+        self, database: Database, contents: Contents, now: Clock = microseconds_now
     ) -> None:
         super().__init__(database, contents, now)
+        self.silences = Silences(database, now)
 
     @classmethod
     def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:
@@ -47,7 +55,8 @@ class Registry(Versions):
             settings: where it lies.
             now: microseconds since 1970 UTC.
         """
-        return cls(Database.open(settings), ContentStore(settings.artifact_path), now)
+        contents = open_contents(settings.artifacts, settings.home / "artifact-cache")
+        return cls(Database.open(settings), contents, now)
 
     def close(self) -> None:
         self._database.close()
@@ -63,12 +72,36 @@ class Registry(Versions):
     ) -> None:
         self.close()
 
+    def audited(self, act: Act) -> Self:
+        """This registry, where every change is written to the audit in the change's transaction."""
+        other = copy.copy(self)
+        ending = Audit.writer(act, self._now)
+        other._database = self._database.ending_with(ending)  # noqa: SLF001 - it is one of us
+        return other
+
+    @property
+    def audit(self) -> Audit:
+        """Who changed what."""
+        return Audit(self._database, self._now)
+
+    @property
+    def tokens(self) -> Tokens:
+        """What the HTTP API is asked with."""
+        return Tokens(self._database, self._now)
+
+    @property
+    def listings(self) -> Listings:
+        """Everything in the registry, a page at a time."""
+        return Listings(self._database)
+
     # Releases
 
     def create_release(
         self, model: str, model_version: str, code_version: str, *, actor: str, reason: str = ""
     ) -> Release:
         """Pair a model version and a code version under the model's next number.
+
+        A number is never given twice, even where its release was deleted.
 
         Args:
             model: name of the model.
@@ -136,6 +169,7 @@ class Registry(Versions):
         actor: str,
         reason: str,
         incident: str | None = None,
+        share: float | None = None,
     ) -> AliasMove:
         """Point an alias at a release, if nobody moved it since the caller looked.
 
@@ -149,8 +183,11 @@ class Registry(Versions):
             reason: why.
             incident: what the move answers. An incident is decided once: the second call gives
                 the first call's move, whatever it asked for.
+            share: of the traffic, from 0 to 1, that the release gets as a canary; by default the
+                alias keeps the one it has.
 
         Raises:
+            BadNameError: the share is not from 0 to 1.
             StaleAliasError: the alias is at another generation; nothing was moved.
             IncidentConflictError: the incident has moved another alias.
             RefusedIncidentError: it was refused to move anything for the incident.
@@ -159,6 +196,8 @@ class Registry(Versions):
         checked_name(alias, "an alias")
         actor = checked_text(actor, "actor", required=True)
         reason = checked_text(reason, "reason")
+        if share is not None and not 0 <= share <= 1:
+            raise BadNameError(f"a share of {share:g} can't be: give a number from 0 to 1")
         if incident is not None:
             incident = checked_text(incident, "incident", required=True)
         with self._database.write() as connection:
@@ -181,7 +220,29 @@ class Registry(Versions):
                 actor=actor,
                 reason=reason,
                 incident=incident,
+                share=share,
             )
+
+    def move_back(self, model: str, alias: str, *, actor: str, reason: str) -> AliasMove:
+        """Point an alias at the release that it was on before; see `history.release_before`.
+
+        Raises:
+            NothingBeforeError: it was on no other release before.
+            StaleAliasError: somebody else moved it at the same time; nothing was moved.
+        """
+        self.live(model, alias)
+        moves = self.history(model, alias)
+        before = release_before(moves)
+        if before is None:
+            raise NothingBeforeError(moves[-1])
+        return self.move_alias(
+            model,
+            alias,
+            before,
+            expected_generation=moves[-1].generation,
+            actor=actor,
+            reason=reason,
+        )
 
     def refuse(
         self,
@@ -265,10 +326,8 @@ class Registry(Versions):
         """
         with self._database.read() as connection:
             queries.require_model(connection, model)
-            for move in queries.latest_moves(connection, model, alias):
-                return queries.release(connection, model, move.to_release)
-            known = [move.alias for move in queries.latest_moves(connection, model)]
-            raise UnknownAliasError(model, alias, known)
+            move = queries.require_alias(connection, model, alias)
+            return queries.release(connection, model, move.to_release)
 
     def history(self, model: str, alias: str) -> list[AliasMove]:
         """Every move of an alias, the oldest first; empty if it was never moved."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +17,31 @@ import pyarrow.parquet
 from kedge.contracts import Column, Role, State
 from kedge.contracts.predictions import columns_of_cells
 from kedge.errors import KedgeError
+from kedge.performance import with_estimator
 from kedge.profile import Reference, reference_of
+from kedge.profile.signature import infer_signature
+
+Orders = Mapping[str, Sequence[str]]
+NO_ORDERS: Orders = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where a reference's truth is, and what it is compared with; see `with_estimator`.
+
+    Attributes:
+        column: that has it.
+        output: that it is the truth of; None for the one output, or the one named `output`.
+        positive: the text of the positive class.
+        threshold: of a binary score.
+        probabilities: for each of several classes the column with its probability, an output too.
+    """
+
+    column: str
+    output: str | None = None
+    positive: str | None = None
+    threshold: float = 0.5
+    probabilities: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_reference(
@@ -23,40 +50,120 @@ def read_reference(
     outputs: Collection[str] = (),
     ignored: Collection[str] = (),
     nulls: Collection[str] = (),
+    orders: Orders = NO_ORDERS,
+    truth: Truth | None = None,
 ) -> Reference:
     """The reference that the rows of a CSV or Parquet file make.
 
     Args:
         path: ends in .parquet, .csv or .csv.gz.
         outputs: columns that hold what the model predicted for the row.
-        ignored: columns that the model has nothing to do with: ids, the truth, times.
+        ignored: columns that the model has nothing to do with: ids, times.
         nulls: in CSV, texts that stand for null, besides the empty cell.
+        orders: categories of a categorical column, from the lowest to the highest.
+        truth: where it is; without it, performance is not estimated before labels come.
 
     Raises:
         KedgeError: the file can't be read, has no rows, or has no such columns.
     """
-    table = _table(path, nulls)
+    return reference_of_table(
+        _table(path, nulls),
+        str(path),
+        outputs=outputs,
+        ignored=ignored,
+        orders=orders,
+        truth=truth,
+    )
+
+
+def reference_of_table(
+    table: pa.Table,
+    what: str,
+    *,
+    outputs: Collection[str] = (),
+    ignored: Collection[str] = (),
+    orders: Orders = NO_ORDERS,
+    truth: Truth | None = None,
+) -> Reference:
+    """The reference that the rows of a table make; see `read_reference`.
+
+    Args:
+        table: a row an example.
+        what: how errors call it.
+        outputs: as in `read_reference`, and so are the others.
+        ignored: likewise.
+        orders: likewise.
+        truth: likewise.
+
+    Raises:
+        KedgeError: it has no rows, or no such columns.
+    """
     names = table.column_names
-    for wanted in (*outputs, *ignored):
+    left_out = {*ignored, truth.column} if truth else {*ignored}
+    outputs = {*outputs, *truth.probabilities.values()} if truth else {*outputs}
+    for wanted in (*outputs, *left_out, *orders):
         if wanted not in names:
-            raise KedgeError(f"{path} has no column `{wanted}`; it has {', '.join(names)}")
-    both = sorted(set(outputs) & set(ignored))
+            raise KedgeError(f"{what} has no column `{wanted}`; it has {', '.join(names)}")
+    both = sorted(left_out.intersection(outputs))
     if both:
-        raise KedgeError(f"column `{both[0]}` can't be both an output and ignored")
+        other = "the truth" if truth and both[0] == truth.column else "ignored"
+        raise KedgeError(f"column `{both[0]}` can't be both an output and {other}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise KedgeError(f"{path} has the column `{twice[0]}` more than once")
+        raise KedgeError(f"{what} has the column `{twice[0]}` more than once")
     columns: list[Column] = []
     for name in names:
-        if name not in ignored:
+        if name not in left_out:
             role: Role = "output" if name in outputs else "feature"
             columns.extend(_columns(name, role, table[name]))
     if not table.num_rows or not columns:
-        raise KedgeError(f"{path} has no {'columns left' if table.num_rows else 'rows'}")
+        raise KedgeError(f"{what} has no {'columns left' if table.num_rows else 'rows'}")
     try:
-        return reference_of(columns)
+        signature = [
+            replace(spec, order=tuple(orders.get(spec.name, ())))
+            for spec in infer_signature(columns)
+        ]
+        reference = reference_of(columns, signature)
+        if truth is None:
+            return reference
+        return with_estimator(
+            reference,
+            columns,
+            table[truth.column].to_pylist(),
+            output=truth.output,
+            positive=truth.positive,
+            threshold=truth.threshold,
+            probabilities=truth.probabilities,
+        )
     except ValueError as error:
-        raise KedgeError(f"{path} makes no reference: {error}") from error
+        raise KedgeError(f"{what} makes no reference: {error}") from error
+
+
+def table_of(data: Any) -> pa.Table:
+    """A frame of pandas, polars or pyarrow, a mapping of columns or a list of mappings as a table.
+
+    Keys that a mapping of a list lacks are null.
+
+    Raises:
+        KedgeError: it is none of these, or a column has values of types that do not go together.
+    """
+    try:
+        if isinstance(data, pa.Table):
+            return data
+        if hasattr(data, "to_arrow"):
+            return data.to_arrow()
+        if hasattr(data, "iloc"):
+            return pa.Table.from_pandas(data, preserve_index=False)
+        if isinstance(data, Mapping):
+            return pa.table(dict(data))
+        rows = list(data)
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pa.table({name: [row.get(name) for row in rows] for name in names})
+    except (TypeError, AttributeError, ValueError, pa.ArrowException) as error:
+        raise KedgeError(
+            f"a {type(data).__name__} makes no reference ({error}): give a frame of pandas, polars "
+            "or pyarrow, a mapping of columns, a list of mappings, or the path of a table"
+        ) from error
 
 
 def _table(path: Path, nulls: Collection[str]) -> pa.Table:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sqlalchemy import insert, select
 
+from kedge.artifacts import Format, recognise
+from kedge.artifacts.inputs import input_names, unlike
 from kedge.clock import Clock
 from kedge.profile import Reference
 from kedge.registry import queries
 from kedge.registry.addresses import model_version_id, reference_text
-from kedge.registry.contents import ContentStore
+from kedge.registry.content_stores import Contents
 from kedge.registry.database import Database
 from kedge.registry.entries import CodeVersion, ModelVersion
-from kedge.registry.errors import BadNameError, CodeConflictError, ContentError, short
+from kedge.registry.errors import (
+    BadNameError,
+    CodeConflictError,
+    ContentError,
+    SignatureError,
+    UnsafeArtifactError,
+    short,
+)
 from kedge.registry.names import checked_commit, checked_name, checked_text
-from kedge.registry.tables import code_versions, model_versions
+from kedge.registry.tables import code_versions, model_versions, pickle_permissions
 
 
 class Versions:
     """The part of the registry that holds content."""
 
-    def __init__(self, database: Database, contents: ContentStore, now: Clock) -> None:
+    def __init__(self, database: Database, contents: Contents, now: Clock) -> None:
         self._database = database
         self._contents = contents
         self._now = now
@@ -30,42 +39,70 @@ class Versions:
     # Models
 
     def register_model(
-        self, model: str, artifact: Path, reference: Reference, *, actor: str
+        self,
+        model: str,
+        artifact: Path,
+        reference: Reference,
+        *,
+        actor: str,
+        allow_pickle: bool = False,
+        inputs_differ: bool = False,
     ) -> ModelVersion:
         """Register an artifact with its signature and reference.
 
-        Registering the same again changes nothing and gives the version that is there.
+        Registering the same again changes nothing and gives the version that is there; a permission
+        that it lacks can be given so.
 
         Args:
             model: name of the model, made if it is new; see `names.NAME_PATTERN`.
             artifact: a file or a folder, kept as it is and never loaded.
             reference: profile of the training or validation data.
             actor: who does it.
+            allow_pickle: that loading the artifact may run code; it is kept who allowed it.
+            inputs_differ: that the artifact's inputs have other names than the features, since the
+                inference code makes the ones of the others.
+
+        Raises:
+            UnsafeArtifactError: loading it may run code, and nobody allowed that.
+            SignatureError: the artifact names its inputs otherwise than the reference.
         """
         checked_name(model, "a model")
         actor = checked_text(actor, "actor", required=True)
+        if not artifact.exists():
+            raise ContentError(f"there is no {artifact}: give the path of a file or a folder")
+        found = recognise(artifact)
+        if found.unsafe is not None and not allow_pickle:
+            raise UnsafeArtifactError(found.unsafe)
+        if not inputs_differ:
+            _check_inputs(artifact, found.format, reference)
         content = self._contents.put(artifact)
         text = reference_text(reference)
         identifier = model_version_id(content, text)
         with self._database.write() as connection:
             queries.lock_or_make_model(connection, model)
             mine = (model_versions.c.model == model) & (model_versions.c.id == identifier)
-            row = connection.execute(select(model_versions).where(mine)).one_or_none()
-            if row is not None:
-                return queries.model_version(row)
+            now = self._now()
+            if not queries.model_versions_of(connection, mine):
+                connection.execute(
+                    insert(model_versions).values(
+                        model=model,
+                        id=identifier,
+                        artifact=content,
+                        reference=text,
+                        created_at=now,
+                        actor=actor,
+                        format=found.format,
+                    )
+                )
+            (version,) = queries.model_versions_of(connection, mine)
+            if found.unsafe is None or version.pickle_allowed_by is not None:
+                return version
             connection.execute(
-                insert(model_versions).values(
-                    model=model,
-                    id=identifier,
-                    artifact=content,
-                    reference=text,
-                    created_at=self._now(),
-                    actor=actor,
+                insert(pickle_permissions).values(
+                    model=model, model_version=identifier, actor=actor, allowed_at=now
                 )
             )
-            return queries.model_version(
-                connection.execute(select(model_versions).where(mine)).one()
-            )
+            return replace(version, pickle_allowed_by=actor)
 
     def models(self) -> list[str]:
         """Names of the models, in order."""
@@ -78,20 +115,14 @@ class Versions:
             queries.require_model(connection, model)
             full = queries.version_id(connection, model_versions, identifier, model)
             mine = (model_versions.c.model == model) & (model_versions.c.id == full)
-            return queries.model_version(
-                connection.execute(select(model_versions).where(mine)).one()
-            )
+            (version,) = queries.model_versions_of(connection, mine)
+            return version
 
     def model_versions(self, model: str) -> list[ModelVersion]:
         """Every version of a model, the oldest first."""
         with self._database.read() as connection:
             queries.require_model(connection, model)
-            rows = connection.execute(
-                select(model_versions)
-                .where(model_versions.c.model == model)
-                .order_by(model_versions.c.created_at, model_versions.c.id)
-            )
-            return [queries.model_version(row) for row in rows]
+            return queries.model_versions_of(connection, model_versions.c.model == model)
 
     def artifact(self, model_version_id: str) -> Path:
         """Where the artifact of a model version is, checked against its address at every call."""
@@ -101,6 +132,18 @@ class Versions:
                 select(model_versions.c.artifact).where(model_versions.c.id == full).distinct()
             ).one()
         return self._contents.get(address)
+
+    def loadable_artifact(self, version: ModelVersion) -> Path:
+        """As `artifact`, for whoever is about to load it.
+
+        Raises:
+            UnsafeArtifactError: loading it may run code, and nobody allowed that.
+        """
+        artifact = self.artifact(version.id)
+        unsafe = recognise(artifact).unsafe
+        if unsafe is not None and version.pickle_allowed_by is None:
+            raise UnsafeArtifactError(unsafe)
+        return artifact
 
     # Code versions
 
@@ -185,6 +228,16 @@ class Versions:
                 "it has to have the code already"
             )
         return self._contents.get(bundles[0])
+
+
+def _check_inputs(artifact: Path, format_: Format, reference: Reference) -> None:
+    inputs = input_names(artifact, format_)
+    if inputs is None:
+        return
+    features = [spec.name for spec in reference.signature if spec.role == "feature"]
+    unknown, unused = unlike(inputs, features)
+    if unknown or unused:
+        raise SignatureError(artifact, unknown, unused)
 
 
 def _checked_bundle(bundle: Path) -> Path:

@@ -103,7 +103,7 @@ class Rehearser:
         key = (logger, candidate, wanted)
         if key not in self._replays:
             self._replays[key] = replay(
-                self._registry.artifact(version.id),
+                self._registry.loadable_artifact(version),
                 bundle,
                 release.code_version,
                 [each.features for each in inputs],

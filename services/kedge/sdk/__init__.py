@@ -16,6 +16,7 @@ sending happen on one background thread, what can't be taken or sent is counted 
 from kedge.sdk.follower import Follower, NoReleaseError, follow
 from kedge.sdk.logger import PredictionLogger
 from kedge.sdk.releases import LiveRelease
+from kedge.sdk.split import Split
 from kedge.sdk.tally import Counts
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "LiveRelease",
     "NoReleaseError",
     "PredictionLogger",
+    "Split",
     "follow",
 ]

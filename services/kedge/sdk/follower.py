@@ -260,6 +260,7 @@ class Follower:
             code_version=move["code_version"],
             alias=move["name"],
             generation=move["generation"],
+            share=move["share"],
         )
 
     def _swap(self, newest: LiveRelease | None) -> None:

@@ -19,6 +19,8 @@ class LiveRelease:
         code_version: version of the inference code.
         alias: the alias that was followed here; None for a release named in code.
         generation: which move of the alias made it live; 0 for a release named in code.
+        share: of the traffic, from 0 to 1, that it gets where its alias is a canary; None where
+            none was said.
     """
 
     model: str
@@ -27,6 +29,7 @@ class LiveRelease:
     code_version: str
     alias: str | None = None
     generation: int = 0
+    share: float | None = None
 
     @property
     def live(self) -> LiveRelease:

@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from kedge.sdk import LiveRelease, PredictionLogger
-from kedge.serving.live import LiveModel
+from kedge.serving.live import LiveModel, Loaded
+from kedge.serving.routing import Routing
 
 _MOST_INSTANCES = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +27,11 @@ class PredictRequest(BaseModel):
     ids: list[str] | None = Field(None, description="Names of the predictions; made if left out.")
     event_times: list[AwareDatetime] | None = Field(
         None, description="When each is for; now if left out. For replays."
+    )
+    key: str | None = Field(
+        None,
+        description="Requests of one key are answered by one release beside a canary; the first id "
+        "if left out, and any if there is none.",
     )
 
     @model_validator(mode="after")
@@ -53,15 +59,15 @@ class PredictResponse(LiveReleaseView):
     outputs: list[Any]
 
 
-def create_app(live: LiveModel, log: PredictionLogger) -> FastAPI:
-    """The application around a live model."""
+def create_app(routing: Routing, log: PredictionLogger) -> FastAPI:
+    """The application around a live model and its canary."""
     app = FastAPI(title="Kedge inference server")
 
     # Plain functions, so that inference runs on worker threads and never blocks the event loop.
     @app.post("/predict")
     def predict(request: PredictRequest) -> PredictResponse:
         """Predict and log; the whole request is answered by one release."""
-        loaded = live.current
+        loaded = routing.loaded(request.key or (request.ids[0] if request.ids else None))
         times = request.event_times
         try:
             ids, outputs = loaded.predict(
@@ -76,17 +82,37 @@ def create_app(live: LiveModel, log: PredictionLogger) -> FastAPI:
 
     @app.get("/release")
     def release() -> LiveReleaseView:
-        """The release that serves now."""
-        return LiveReleaseView(**_view(live.current.release))
+        """The release that serves now; beside a canary, the one in production."""
+        return LiveReleaseView(**_view(routing.production.current.release))
 
     @app.get("/health")
     def health() -> dict[str, Any]:
-        """Whether the release that the alias points at is the one that serves."""
-        if live.failure is not None:
-            raise HTTPException(503, live.failure)
-        return {"status": "ok", **_view(live.current.release), "logged": log.counts.accepted}
+        """Whether the release that the alias points at is the one that serves.
+
+        A canary that can't be loaded is told and harms nothing. Mismatches are rows whose prepared
+        features are not what the model version's signature says.
+        """
+        if routing.production.failure is not None:
+            raise HTTPException(503, routing.production.failure)
+        canary = routing.canary
+        return {
+            "status": "ok",
+            **_served(routing.production.current),
+            "canary": None if canary is None else _of_canary(canary),
+            "logged": log.counts.accepted,
+        }
 
     return app
+
+
+def _served(loaded: Loaded) -> dict[str, Any]:
+    return {**_view(loaded.release), "mismatches": loaded.signature.mismatches}
+
+
+def _of_canary(canary: LiveModel) -> dict[str, Any]:
+    served = None if canary.loaded is None else _served(canary.loaded)
+    share = canary.loaded.release.share if canary.loaded and canary.failure is None else None
+    return {"serving": served, "share": share or 0.0, "failure": canary.failure}
 
 
 def _view(release: LiveRelease) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
 import uvicorn
@@ -14,6 +14,7 @@ from kedge.registry import Registry
 from kedge.sdk import PredictionLogger, follow
 from kedge.serving.app import create_app
 from kedge.serving.live import LiveModel
+from kedge.serving.routing import Routing
 from kedge.settings import Settings
 
 _FIRST_RELEASE_TIMEOUT = 60.0
@@ -27,8 +28,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, model: str, alias: str) -> None:
+def serve(settings: Settings, model: str, alias: str, canary: str | None = None) -> None:
     """Serve the release that the alias points at until SIGTERM or SIGINT.
+
+    Args:
+        settings: of the broker, the registry and the server.
+        model: name of the model.
+        alias: which alias to follow.
+        canary: alias of the release that gets a share of the requests; none by default.
 
     Raises:
         KedgeError: no broker, or the alias has no release that can be loaded.
@@ -40,10 +47,15 @@ def serve(settings: Settings, model: str, alias: str) -> None:
         PredictionLogger(
             follower, kafka=kafka, topic_prefix=prefix, environment=settings.environment
         ) as log,
+        ExitStack() as stack,
     ):
         live = LiveModel(follower, registry, follower.wait(_FIRST_RELEASE_TIMEOUT))
+        beside = None
+        if canary is not None:
+            followed = follow(model, canary, kafka=kafka, topic_prefix=prefix)
+            beside = LiveModel(stack.enter_context(followed), registry)
         config = uvicorn.Config(
-            create_app(live, log),
+            create_app(Routing(live, beside), log),
             host=settings.serving.host,
             port=settings.serving.port,
             log_config=None,

@@ -1,6 +1,6 @@
 """Pure: one number about one window of one release, and how it is computed."""
 
-from kedge.statistics.catalogue import CATALOGUE, Entry, as_markdown
+from kedge.statistics.catalogue import CATALOGUE, RECONCILED, Entry, as_markdown
 from kedge.statistics.conservation import Conservation, conservation_statistics
 from kedge.statistics.distances import chi_squared, hellinger, js_distance, l_infinity, psi
 from kedge.statistics.evidence import Evidence, Season
@@ -11,6 +11,7 @@ from kedge.statistics.window import window_statistics
 
 __all__ = [
     "CATALOGUE",
+    "RECONCILED",
     "WINDOWS_BEFORE",
     "Bounds",
     "Conservation",

@@ -21,8 +21,9 @@ class Statistic:
         note: what a reader of the number has to know.
         segment: which rows of the window, as `feature=value`; None for all.
         low: where the profile does not hold all that the number depends on, the least that the raw
-            rows could give; None where the value is what they give.
-        high: the most that they could give.
+            rows could give; of an estimate without labels, the lower end of its band; None where
+            the value is what they give.
+        high: the most that they could give, or the upper end of the band.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kedge.contracts import Record, Topics, decode
+from kedge.performance import AnyEstimator, estimator_of
 from kedge.profile import Reference
 from kedge.streams.clients import Options
 from kedge.streams.committed import CommittedLog
@@ -19,6 +20,7 @@ class KnownRelease:
     model_version: str
     code_version: str
     reference: Reference
+    estimator: AnyEstimator | None
 
 
 class Releases:
@@ -56,7 +58,12 @@ class Releases:
             number = release["number"]
             reference = Reference.from_record({**release, "rows": release["reference_rows"]})
             self._releases[model, number] = KnownRelease(
-                model, number, release["model_version"], release["code_version"], reference
+                model,
+                number,
+                release["model_version"],
+                release["code_version"],
+                reference,
+                estimator_of(reference),
             )
         if (move := event["alias"]) is not None:
             known = self._aliases.get((model, move["name"]))

@@ -18,6 +18,7 @@ STATEFUL = (
     "evaluator",
     "assessor",
     "alerting",
+    "webhooks",
     "deadletters",
 )
 """Who remembers something, in a compacted topic partitioned like the input."""
@@ -102,6 +103,7 @@ def _wanted(settings: Settings) -> list[NewTopic]:
         topics.performance,
         topics.statistics,
         topics.alerts,
+        topics.notifications,
     )
     # Arrival is the broker's to say: event times are held against it and duplicates forgotten by
     # it, and a producer's own clock would vouch for itself. Accounts are put into windows by it.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from kedge.contracts import Record
-from kedge.profile import Operations, Profile, Together
+from kedge.profile import Expectation, Operations, Profile, Together
 from kedge.profile.distinct import registers_from
 
 
@@ -72,6 +72,7 @@ class Window:
             "lost": profile.lost,
             "operations": profile.operations.to_record(),
             "registers": [b64encode(each).decode() for each in profile.registers],
+            "expectation": profile.expectation.to_record(),
         }
 
     @classmethod
@@ -86,6 +87,7 @@ class Window:
             state["lost"],
             Operations.from_record(state["operations"]),
             registers_from(b64decode(each) for each in state["registers"]),
+            Expectation.from_record(state.get("expectation")),
         )
         return cls(
             state["end"],

@@ -1,4 +1,4 @@
-"""Alerts, delivered to the endpoints of the policies: signed, retried, each at its own pace."""
+"""Alerts, told to the endpoints of the policies: grouped, signed, retried, each at its own pace."""
 
 from kedge.webhooks.service import run
 

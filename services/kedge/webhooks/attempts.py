@@ -11,6 +11,9 @@ from http import HTTPStatus
 
 import httpx
 
+from kedge.webhook_settings import WebhookSettings
+from kedge.webhooks.guard import Guard, GuardedTransport
+
 TIMEOUT = 15.0
 """Seconds for each of connecting, sending and waiting for the answer."""
 
@@ -37,17 +40,17 @@ class Attempt:
     retry_after: float = 0.0
 
 
-def client(*, local: bool) -> httpx.Client:
-    """A client for one endpoint.
-
-    Args:
-        local: the endpoint is on this machine, where no proxy leads.
-    """
+def client(settings: WebhookSettings) -> httpx.Client:
+    """A client for one endpoint, which connects only to where that is allowed."""
+    transport = None if settings.proxy else GuardedTransport(Guard(settings.allow))
     return httpx.Client(
         timeout=TIMEOUT,
         # A redirect could lead the alert where the policy's author never meant it to go.
         follow_redirects=False,
-        trust_env=not local,
+        # A proxy that is there for others would connect without the guard.
+        trust_env=False,
+        transport=transport,
+        proxy=settings.proxy,
         headers={"user-agent": "kedge-webhooks"},
     )
 

@@ -1,4 +1,4 @@
-"""One endpoint: a consumer group of its own, and every alert on a retry schedule of its own."""
+"""One endpoint: a consumer group of its own, and every notification on its own retry schedule."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from threading import Event
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from kedge.contracts import Record, Topics, UnreadableMessageError, decode
-from kedge.policy import is_local
+from kedge.contracts import Topics, UnreadableMessageError, decode
 from kedge.streams import Incoming, Outgoing, dead_letter, incoming
 from kedge.streams.clients import Options, consumer, producer
+from kedge.webhook_settings import WebhookSettings
 from kedge.webhooks.attempts import Attempt, client, pause, post
+from kedge.webhooks.notification import Notification
 from kedge.webhooks.positions import Positions
 from kedge.webhooks.request import Destination
 
 _TIMEOUT = 30.0
 _POLL = 0.2
 _MOST_WAITING = 1000
-"""Alerts that wait for their next attempt; beyond it, no more are read."""
+"""Notifications that wait for their next attempt; beyond it, no more are read."""
 
 Send = Callable[[dict[str, str], bytes], Attempt]
-Wanted = Callable[[Record], bool]
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(order=True, slots=True)
 class _Delivery:
-    """An alert on its way. The next attempt that is due comes first."""
+    """A notification on its way. The next attempt that is due comes first."""
 
     due: float
     message: Incoming = field(compare=False)
@@ -43,9 +43,9 @@ class _Delivery:
 
 
 class Endpoint:
-    """Delivers alerts to one endpoint, each at least once.
+    """Delivers notifications to one endpoint, each at least once.
 
-    Alerts wait for their next attempt side by side, so one that the endpoint refuses holds back
+    They wait for their next attempt side by side, so one that the endpoint refuses holds back
     none of the others. The committed offset stays at the first that is still on its way; after a
     crash, those behind it that were delivered are delivered again, by the same id.
     """
@@ -53,11 +53,11 @@ class Endpoint:
     def __init__(
         self,
         destination: Destination,
-        wanted: Wanted,
+        settings: WebhookSettings,
         kafka: Options,
         topics: Topics,
     ) -> None:
-        self._destination, self._wanted = destination, wanted
+        self._destination, self._settings = destination, settings
         self._webhook = destination.webhook
         self._kafka, self._topics = kafka, topics
         self._waiting: list[_Delivery] = []
@@ -70,12 +70,12 @@ class Endpoint:
         group = f"{self._topics.prefix}.webhooks.{self._webhook.name}"
         reader = consumer(self._kafka, group)
         try:
-            self._begin_at_the_end(reader, stop)
+            # From the start: there is nothing in the topic for an endpoint that is new.
             reader.subscribe(
-                [self._topics.alerts], on_revoke=self._on_revoke, on_lost=self._on_lost
+                [self._topics.notifications], on_revoke=self._on_revoke, on_lost=self._on_lost
             )
             self._log.info("started", group=group)
-            with client(local=is_local(self._destination.url)) as http:
+            with client(self._settings) as http:
                 self._deliver(reader, stop, partial(post, http, self._destination.url))
         finally:
             reader.close()
@@ -98,7 +98,7 @@ class Endpoint:
                     self._log.error(
                         "endpoint_gone",
                         answer=attempt.answer,
-                        detail="no more alerts are sent there until the service is started again: "
+                        detail="no more is sent there until the service is started again: "
                         "mend the endpoint, or take it out of the policy",
                     )
                     return
@@ -108,7 +108,7 @@ class Endpoint:
         headers = self._destination.headers(delivery.id, int(time.time()), delivery.body)
         attempt = send(headers, delivery.body)
         delivery.attempts += 1
-        told = {"alert": delivery.id, "attempt": delivery.attempts, "answer": attempt.answer}
+        told = {"notification": delivery.id, "attempt": delivery.attempts, "answer": attempt.answer}
         if attempt.delivered:
             self._log.info("delivered", **told)
             self._done(delivery)
@@ -123,7 +123,7 @@ class Endpoint:
             self._given_up += 1
             self._log.error("given_up", **told, given_up=self._given_up)
             detail = (
-                f"endpoint {self._webhook.name} did not take alert {delivery.id} in "
+                f"endpoint {self._webhook.name} did not take notification {delivery.id} in "
                 f"{delivery.attempts} attempts; at last: {attempt.answer}"
             )
             self._bury(delivery.message, "webhook_given_up", detail)
@@ -143,15 +143,14 @@ class Endpoint:
         taken = incoming(message)
         self._positions.begin(taken.partition, taken.offset)
         try:
-            _name, alert = decode(taken.value, "alert")
-        except UnreadableMessageError as unreadable:
-            self._bury(taken, "unreadable", str(unreadable))
-        else:
-            if self._wanted(alert):
-                body = self._destination.body(alert)
-                delivery = _Delivery(time.monotonic(), taken, alert["id"], body)
+            _name, record = decode(taken.value, "notification")
+            if record["endpoint"] == self._webhook.name:
+                body = self._destination.body(Notification.from_record(record))
+                delivery = _Delivery(time.monotonic(), taken, record["id"], body)
                 heapq.heappush(self._waiting, delivery)
                 return
+        except UnreadableMessageError as unreadable:
+            self._bury(taken, "unreadable", str(unreadable))
         self._positions.done(taken.partition, taken.offset)
 
     def _patience(self) -> float:
@@ -166,7 +165,7 @@ class Endpoint:
         advanced = self._positions.advanced()
         if not advanced:
             return
-        topic = self._topics.alerts
+        topic = self._topics.notifications
         offsets = [TopicPartition(topic, *position) for position in advanced.items()]
         try:
             reader.commit(offsets=offsets, asynchronous=False)
@@ -184,34 +183,6 @@ class Endpoint:
         writer.produce(letter.topic, letter.value, letter.key)
         if writer.flush(_TIMEOUT):
             raise RuntimeError(f"the broker did not take a dead letter: {detail}")
-
-    def _begin_at_the_end(self, reader: Consumer, stop: Event) -> None:
-        """At the first start, begin with what comes from now on, and hold on to that at once."""
-        while not stop.is_set():
-            try:
-                if self._has_positions(reader):
-                    return
-            except KafkaException as error:
-                # A new topic's partitions have no leader yet; or another process of this group has
-                # begun, and then what that one committed will do.
-                if error.args[0].fatal():
-                    raise
-                self._log.warning("no_position_yet", error=error.args[0].str())
-            stop.wait(_POLL)
-
-    def _has_positions(self, reader: Consumer) -> bool:
-        """Whether every partition has a committed offset, as it has after the first call."""
-        topic = self._topics.alerts
-        metadata = reader.list_topics(topic, timeout=_TIMEOUT).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
-        partitions = [TopicPartition(topic, number) for number in metadata.partitions]
-        new = [p for p in reader.committed(partitions, timeout=_TIMEOUT) if p.offset < 0]
-        for where in new:
-            _low, where.offset = reader.get_watermark_offsets(where, timeout=_TIMEOUT)
-        if new:
-            reader.commit(offsets=new, asynchronous=False)
-        return bool(partitions) and not new
 
     def _on_revoke(self, reader: Consumer, partitions: list[TopicPartition]) -> None:
         self._commit(reader)

@@ -1,4 +1,4 @@
-"""What is posted to an endpoint for an alert, in the format that the endpoint asked for."""
+"""What is posted to an endpoint for a notification, in the format that the endpoint asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from kedge.contracts import Record
 from kedge.policy import Webhook
-from kedge.webhooks.alertmanager import notification
+from kedge.webhooks.alertmanager import payload
 from kedge.webhooks.cloudevents import cloud_event
+from kedge.webhooks.notification import Notification
 from kedge.webhooks.pagerduty import event
 from kedge.webhooks.signing import Signer
 from kedge.webhooks.slack import message
@@ -30,23 +31,32 @@ class Destination:
     signer: Signer | None = None
     routing_key: str = field(default="", repr=False)
 
-    def body(self, alert: Record) -> bytes:
-        """The same bytes at every attempt."""
-        return json.dumps(self._content(alert), allow_nan=False, ensure_ascii=False).encode()
+    def body(self, notification: Notification, *, replay: bool = False) -> bytes:
+        """The same bytes at every attempt.
 
-    def headers(self, identifier: str, timestamp: int, body: bytes) -> dict[str, str]:
+        Args:
+            notification: what is to be told.
+            replay: whether somebody asked for it to be sent again.
+        """
+        content = self._content(notification, replay=replay)
+        return json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+
+    def headers(
+        self, identifier: str, timestamp: int, body: bytes, *, replay: bool = False
+    ) -> dict[str, str]:
         """For one attempt; see `Signer.headers`."""
         kind = "cloudevents+json" if self.webhook.format == "cloudevents" else "json"
         signed = {} if self.signer is None else self.signer.headers(identifier, timestamp, body)
-        return {**signed, "content-type": f"application/{kind}"}
+        marked = {"kedge-replay": "true"} if replay else {}
+        return {**signed, **marked, "content-type": f"application/{kind}"}
 
-    def _content(self, alert: Record) -> Record:
+    def _content(self, notification: Notification, *, replay: bool) -> Record:
         match self.webhook.format:
             case "alertmanager":
-                return notification(alert, self.webhook.name)
+                return payload(notification)
             case "slack":
-                return message(alert)
+                return message(notification)
             case "pagerduty":
-                return event(alert, self.routing_key)
+                return event(notification, self.routing_key)
             case _:
-                return cloud_event(alert)
+                return cloud_event(notification, replay=replay)

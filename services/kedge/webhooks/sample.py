@@ -1,4 +1,4 @@
-"""A test alert and its end, as real as the `alert` contract has them."""
+"""Notifications of a test alert and of its end, as real as the contracts have them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import uuid
 from collections.abc import Iterator
 
 from kedge.contracts import Record
+from kedge.webhooks.notification import Notification
 
 _MINUTE = 60_000_000
 
 
-def sample_alerts(model: str, now: int) -> Iterator[Record]:
-    """One that fires and the one that resolves it; they say that they are a test.
+def sample_notifications(endpoint: str, model: str, now: int) -> Iterator[Notification]:
+    """Of an alert that fires and of its end; they say that they are a test.
 
     Args:
+        endpoint: name of the webhook in the policy.
         model: that the policy is about.
         now: microseconds since 1970 UTC.
     """
     name = uuid.uuid4().hex
     start = now // _MINUTE * _MINUTE - _MINUTE
+    group = {"model": model, "environment": "test", "release": "0", "rule": "test"}
     for status, summary in (
         ("firing", "This is a test of the webhook: nothing is wrong."),
         ("resolved", "The test of the webhook is over."),
     ):
-        yield {
+        alert: Record = {
             "id": f"alert_test_{name}_{status}",
             "fingerprint": name[:16],
             "incident": f"{name[:16]}-{start}",
@@ -54,3 +57,4 @@ def sample_alerts(model: str, now: int) -> Iterator[Record]:
             "decision": None,
             "produced_at": now,
         }
+        yield Notification.of(endpoint, group, [alert], now, firing=status == "firing")

@@ -1,4 +1,4 @@
-"""Alerts as messages for a Slack incoming webhook.
+"""Notifications as messages for a Slack incoming webhook.
 
 Block Kit, and its limits on text: https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -8,37 +8,35 @@ from __future__ import annotations
 import re
 
 from kedge.contracts import Record
+from kedge.webhooks.notification import Notification
+from kedge.webhooks.wording import decisions, headline, listed, summary
 
 _LONGEST_HEADER = 150
 _LONGEST_SECTION = 3000
+_MOST_LINES = 20
 _SIGNS = {"critical": ":red_circle:", "warning": ":large_orange_circle:"}
 
 
-def message(alert: Record) -> Record:
-    """What happened in a headline, the sentence about it, what was done, and where."""
-    firing = alert["status"] == "firing"
-    sign = _SIGNS.get(alert["severity"], ":large_blue_circle:") if firing else ":white_check_mark:"
-    headline = f"{sign} {alert['model']}: {alert['rule']}"
-    text = _escaped(alert["summary"])
-    if (decision := alert["decision"]) is not None:
-        done = decision["action"].replace("_", " ").capitalize()
-        answers = _answers(decision)
-        text += f"\n*{_escaped(done)}.*{answers} {_escaped(decision['reason'])}"
+def message(notification: Notification) -> Record:
+    """What happened in a headline, the sentences about it, what was done, and where."""
+    firing = notification.status == "firing"
+    sign = ":white_check_mark:"
+    if firing:
+        sign = _SIGNS.get(notification.severity, ":large_blue_circle:")
+    title = f"{sign} {headline(notification)}"
+    text = "\n".join(_lines(notification))
     where = (
-        f"release {alert['release']} · {alert['environment']} · {alert['severity']} · "
-        f"incident {alert['incident']}"
+        f"release {listed(notification.distinct('release'))} · "
+        f"{notification.group['environment']} · {notification.severity} · "
+        f"incident {listed(notification.distinct('incident'))}"
     )
     return {
         # What a notification on a phone shows.
-        "text": _cut(f"{alert['status']}: {_escaped(headline)}: {text}", _LONGEST_SECTION),
+        "text": _cut(f"{notification.status}: {_escaped(title)}: {text}", _LONGEST_SECTION),
         "blocks": [
             {
                 "type": "header",
-                "text": {
-                    "type": "plain_text",
-                    "text": _cut(headline, _LONGEST_HEADER),
-                    "emoji": True,
-                },
+                "text": {"type": "plain_text", "text": _cut(title, _LONGEST_HEADER), "emoji": True},
             },
             {
                 "type": "section",
@@ -47,6 +45,19 @@ def message(alert: Record) -> Record:
             {"type": "context", "elements": [{"type": "mrkdwn", "text": _escaped(where)}]},
         ],
     }
+
+
+def _lines(notification: Notification) -> list[str]:
+    """The sentence, what was done, and of several alerts each one's sentence."""
+    done = [
+        f"*{_escaped(each['action'].replace('_', ' ').capitalize())}.*{_answers(each)} "
+        f"{_escaped(each['reason'])}"
+        for each in decisions(notification)
+    ]
+    alerts = notification.alerts if len(notification.alerts) > 1 else ()
+    more = [f"… and {len(alerts) - _MOST_LINES} more"] if len(alerts) > _MOST_LINES else []
+    each = [f"• {_escaped(alert['summary'])}" for alert in alerts[:_MOST_LINES]]
+    return [_escaped(summary(notification)), *done, *each, *more]
 
 
 def _answers(decision: Record) -> str:

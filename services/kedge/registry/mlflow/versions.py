@@ -27,6 +27,7 @@ def adopt(
     *,
     actor: str,
     model: str | None = None,
+    allow_pickle: bool = False,
 ) -> ModelVersion:
     """Register what MLflow has as a version of a model, and tag it there with its id in Kedge.
 
@@ -41,8 +42,10 @@ def adopt(
         reference: what windows are compared with.
         actor: who does it.
         model: name of the model in Kedge; as in MLflow by default.
+        allow_pickle: as in `Registry.register_model`.
 
     Raises:
+        UnsafeArtifactError: loading it may run code, and nobody allowed that.
         KedgeError: MLflow has no such version, does not answer, or has a signature with features
             that the reference lacks.
     """
@@ -65,7 +68,11 @@ def adopt(
             )
             _check_signature(Path(artifact), reference)
             registered = registry.register_model(
-                model or name, Path(artifact), reference, actor=actor
+                model or name,
+                Path(artifact),
+                reference,
+                actor=actor,
+                allow_pickle=allow_pickle,
             )
             client.set_model_version_tag(name, found.version, VERSION_TAG, registered.id)
         except MlflowException as error:

@@ -6,6 +6,7 @@ A policy may name what stands here, and nothing else; `docs/statistics.md` is ma
 from kedge.statistics.catalogue import (
     conservation,
     drift,
+    estimates,
     evidence,
     latency,
     missing,
@@ -13,6 +14,7 @@ from kedge.statistics.catalogue import (
     traffic,
 )
 from kedge.statistics.catalogue.entry import Entry, as_markdown
+from kedge.statistics.catalogue.estimates import RECONCILED
 
 CATALOGUE: dict[str, Entry] = {
     entry.name: entry
@@ -23,9 +25,10 @@ CATALOGUE: dict[str, Entry] = {
         *drift.ENTRIES,
         *evidence.ENTRIES,
         *performance.ENTRIES,
+        *estimates.ENTRIES,
         *conservation.ENTRIES,
     )
 }
 """By name, in the order in which they are documented."""
 
-__all__ = ["CATALOGUE", "Entry", "as_markdown"]
+__all__ = ["CATALOGUE", "RECONCILED", "Entry", "as_markdown"]

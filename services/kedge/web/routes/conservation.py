@@ -1,0 +1,60 @@
+"""Is anything lost? What `kedge doctor` says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+
+from kedge.web import API
+from kedge.web.backend import BackendDep
+from kedge.web.callers import Reading
+from kedge.web.conditional import ConditionalRoute
+from kedge.web.parameters import Filter
+from kedge.web.problems import READING
+from kedge.web.views import View
+
+router = APIRouter(
+    prefix=API, tags=["conservation"], route_class=ConditionalRoute, dependencies=[Reading]
+)
+
+
+class LineView(View):
+    """What became of the predictions of one model in one partition."""
+
+    model: str
+    partition: int
+    sent: int | None
+    dropped: int
+    missing: int
+    received: int
+    profiled: int
+    dead_lettered: int
+    duplicate: int
+    late: int
+    archived: int
+    unreadable: int
+
+
+class FindingView(View):
+    """Something to know, in a sentence."""
+
+    severity: Literal["gap", "behind", "note"]
+    text: str
+    model: str | None
+    partition: int | None
+
+
+class ReportView(View):
+    """Whether all sums agree."""
+
+    status: Literal["whole", "gap", "behind"]
+    lines: list[LineView]
+    findings: list[FindingView]
+
+
+@router.get("/conservation", responses=READING)
+def get_conservation(backend: BackendDep, model: Filter = None) -> ReportView:
+    """What became of every prediction that was sent, not older than half a minute."""
+    report = backend.conservation.report()
+    return ReportView.model_validate(report if model is None else report.of_model(model))

@@ -1,0 +1,69 @@
+"""Every operation of the description with values that fit it and that do not: no fault, and no
+answer that the description does not have.
+
+`make fuzz-api` does the same for longer.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from schemathesis.checks import CHECKS, load_all_checks
+
+from kedge.settings import Settings
+from web.asking import API, web_settings
+from web.fuzzing import lead, stocked
+
+EXAMPLES = int(os.environ.get("KEDGE_FUZZ_EXAMPLES", "12"))
+CHECKED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_nothing_that_is_asked_brings_a_fault_or_an_undocumented_answer(make_settings, tmp_path):
+    web = web_settings(tmp_path).web
+    settings: Settings = make_settings(web=web)
+    load_all_checks()
+    checks = [CHECKS.get_one(name) for name in CHECKED]
+    served = Counter()
+
+    def fuzz(operation, headers, there):
+        @hypothesis_settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(), real=st.booleans())
+        def ask(case, real):
+            if real:
+                lead(case, there)
+            # What was wrong with the case may be right now.
+            excluded = [CHECKS.get_one("negative_data_rejection")] if real else []
+            answer = case.call_and_validate(
+                headers=headers, checks=checks, excluded_checks=excluded
+            )
+            served[operation.label] += answer.status_code < 400
+
+        ask()
+
+    with stocked(settings) as (token, there):
+        headers = {"Authorization": f"Bearer {token}"}
+        description = f"http://127.0.0.1:{web.port}{API}/openapi.json"
+        for found in schemathesis.openapi.from_url(description).get_all_operations():
+            fuzz(found.ok(), headers, there)
+    # Luck makes no table of data, and no commit.
+    assert {label for label, often in served.items() if not often} <= {
+        f"POST {API}/models/{{model}}/versions",
+        f"POST {API}/models/{{model}}/code",
+    }
+    assert len(served) > 25
