@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test simulation chaos fuzz-api bench-decisions check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test simulation chaos fuzz-api bench-decisions bench-incidents check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,11 @@ bench-decisions: $(SYNCED) ## How good drift decisions are: false alarms, delays
 	$(UV) sync --locked --all-extras --group bench
 	PYTHONPATH=tests $(RUN) python -m benchmarks.decisions \
 		--markdown .benchmarks/decisions.md --plot .benchmarks/decisions.svg $(BENCH_ARGS)
+
+# A run that was broken goes on where it was. Fewer: `BENCH_ARGS="--stories 50"`.
+bench-incidents: $(SYNCED) ## Whose fault incidents are and what is done: 500 of them, through the real code
+	PYTHONPATH=tests $(RUN) python -m benchmarks.incidents \
+		--markdown .benchmarks/incidents.md $(BENCH_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 

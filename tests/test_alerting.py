@@ -118,7 +118,11 @@ def test_a_bad_release_is_rolled_back_once_and_its_alerts_are_resolved(settings,
 
     move = registry.alias("flights", "production")
     assert move.incident == first["incident"]
-    assert move.reason.startswith("an input goes missing: missing_increase of feature dep_delay")
+    assert move.reason.startswith(
+        "an input goes missing: the code is to blame, and release 1 keeps the model; "
+        "missing_increase of feature dep_delay was 0.01"
+    )
+    assert {alert["verdict"]["blame"] for alert in alerts} == {"code"}
     for alert in alerts:
         decision = alert["decision"]
         assert (decision["action"], decision["from_release"]) == ("rolled_back", 2)
@@ -357,3 +361,32 @@ def test_garbage_among_the_statistics_is_set_aside(settings, registry):
     assert _told(alerts) == ROLLED_BACK
     assert decode(letter, "dead_letter")[1]["reason"] == "unreadable"
     assert _moves(registry) == [(2, 1, ACTOR)]
+
+
+def test_what_is_put_off_is_decided_with_a_later_window(with_policy, registry):
+    # Nothing is known of release 1 when release 2 is found sick: its windows come late.
+    settings = with_policy()
+    late = [_window(1, 0, HEALTHY), _window(2, 3, BAD)]
+    alerts = _processed(settings, registry, [*INCIDENT[1:], *late])
+    told = [(a["column"], a["decision"]["action"], a["verdict"]["blame"]) for a in alerts]
+    assert told == [
+        ("dep_delay", "deferred", "unclear"),
+        ("wind", "deferred", "unclear"),
+        ("dep_delay", "rolled_back", "code"),
+        ("wind", "rolled_back", "code"),
+    ]
+    assert {alert["status"] for alert in alerts} == {"firing"}
+    assert len({alert["id"] for alert in alerts}) == len(alerts)
+    assert _moves(registry) == [(2, 1, ACTOR)]
+    # What is put off is no decision yet; the second incident was answered by the first one's move.
+    assert len(registry.refusals("flights", "production")) == 1
+
+
+def test_what_ends_before_it_is_decided_moves_nothing_any_more(settings, registry):
+    ended = [*INCIDENT[1:], _window(2, 3, HEALTHY)]
+    alerts = _processed(settings, registry, ended)
+    assert [alert["decision"]["action"] for alert in alerts] == ["deferred"] * 2 + ["refused"] * 2
+    assert [alert["status"] for alert in alerts] == ["firing"] * 2 + ["resolved"] * 2
+    assert {each.reason for each in registry.refusals("flights", "production")} == {
+        "it ended before it could be decided on"
+    }

@@ -31,6 +31,8 @@ ALERT = {
     "summary": "psi of feature x is 0.5 in release 1, above 0.1.",
     "evidence": [],
     "decision": None,
+    "verdict": None,
+    "onset": None,
     "produced_at": 1_700_000_000_000_000,
 }
 

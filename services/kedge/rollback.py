@@ -47,6 +47,7 @@ class _Decided(NamedTuple):
         generation: of the move.
         proposal: number of the proposal that a person was asked by.
         asked: what they have not answered yet.
+        for_now: whether nothing is decided yet, and the next window may bring it.
     """
 
     reason: str
@@ -54,9 +55,12 @@ class _Decided(NamedTuple):
     generation: int | None = None
     proposal: int | None = None
     asked: Proposal | None = None
+    for_now: bool = False
 
     @property
     def action(self) -> str:
+        if self.for_now:
+            return "deferred"
         if self.asked is not None:
             return "proposed"
         return "refused" if self.generation is None else "rolled_back"
@@ -99,9 +103,15 @@ class Rollbacks:
             return self.decided(watch, incident)
         return self._decision(incident, partial(_told, proposal))
 
-    def withdrawn(self, incident: Incident) -> Record:
-        """An incident that ended before its proposal was answered moves nothing any more."""
-        return self._decision(incident, partial(self._withdraw, incident))
+    def ended(self, model: str, incident: Incident) -> Record:
+        """An incident that ended before it was decided on moves nothing any more.
+
+        Whoever was paused meanwhile may have moved the alias for it, and then that is told.
+        """
+        if incident.proposal is not None:
+            return self._decision(incident, partial(self._withdraw, incident))
+        reason = "it ended before it could be decided on"
+        return self._decision(incident, partial(self._refuse, model, incident, reason))
 
     def _asked(self, incident: Incident) -> Proposal:
         assert incident.proposal is not None
@@ -169,6 +179,9 @@ class Rollbacks:
                 if made.incident == incident.id or watch.policy.rollback.mode == "dry-run":
                     return _Decided(reason, made.to_release, generation)
                 return self._refuse(model, incident, reason, made)
+            case Refused(reason, for_now=True):
+                refused = self._registry.refusal(incident.id)
+                return _Decided(reason, for_now=True) if refused is None else _told(refused)
             case Refused(reason) if watch.policy.rollback.mode == "dry-run":
                 # It must not stand in the way of another alerting that does move aliases.
                 return _Decided(reason)
@@ -182,10 +195,25 @@ class Rollbacks:
         guard, rule = watch.policy.rollback, watch.rule(incident.rule)
         logger = Logger(watch.model, incident.release, watch.environment)
         readings = watch.readings(incident.rule, incident.subject)
+        releases = {each.number: each for each in self._registry.releases(watch.model)}
+        blame = incident.verdict
+        assert blame is not None, "an incident is judged before it is decided on"
         rehearsals: dict[int, Rehearsal] = {}
         while True:
-            now = self._now()
-            answer = decide(Case(incident, rule, guard, readings, history, now, rehearsals))
+            answer = decide(
+                Case(
+                    incident,
+                    rule,
+                    guard,
+                    blame,
+                    readings,
+                    history,
+                    self._now(),
+                    releases,
+                    watch.ailing(),
+                    rehearsals,
+                )
+            )
             if not (guard.rehearse and isinstance(answer, GoBack)):
                 return answer
             target = answer.to_release

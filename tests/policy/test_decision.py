@@ -2,6 +2,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from kedge.attribution import Verdict
 from kedge.policy import (
     Case,
     GoBack,
@@ -18,6 +19,13 @@ from kedge.policy import (
 from statistic_records import MINUTE
 
 HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class Version:
+    number: int
+    model_version: str
+    code_version: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ CASE = Case(
     INCIDENT,
     RULE,
     Rollback(),
+    Verdict("code", ("Release 1 is healthy.",), came_with_release=True),
     {1: _readings(0.0, 0.02, 0.01), 2: _readings(0.5, since=10)},
     DEPLOYED,
     now=30 * HOUR,
@@ -109,9 +118,17 @@ REFUSALS = {
         _case(history=(*DEPLOYED, Moved(3, 2, 3))),
         "production points at release 3, and the evidence is about release 2",
     ),
-    "the release was healthy before": (
-        _case(readings=CASE.readings | {2: _readings(0.0, 0.5, since=9)}),
-        "release 2 had 1 window under the threshold before, the last of 1970-01-01 00:09:00 UTC",
+    "it came from upstream": (
+        _case(verdict=Verdict("upstream", (), came_with_release=False)),
+        "the fault did not come with the release: blame upstream",
+    ),
+    "it is unclear where it came from": (
+        _case(verdict=Verdict("unclear", (), came_with_release=None)),
+        "it is unclear whether going back would help",
+    ),
+    "an earlier release has an incident of its own": (
+        _case(ailing={1: "slow, latency_p95"}),
+        "release 1 has an incident of its own: slow, latency_p95",
     ),
     "within the cooldown": (
         _case(
@@ -180,14 +197,16 @@ def test_it_refuses_and_says_why(case, says):
 
 
 ALLOWED = {
-    "a bad window of its own before the stretch is no health": _case(
-        readings=CASE.readings | {2: _readings(0.5, 0.5, since=9)}
+    "unclear whether model or code, but it came with the release": _case(
+        verdict=Verdict("unclear", (), came_with_release=True)
     ),
-    "a window of too few rows is no health": _case(
-        readings=CASE.readings | {2: _readings(0.0, since=9, rows=199) + _readings(0.5, since=10)}
+    "a rehearsal speaks for a release without windows": _case(
+        readings={2: _readings(0.5, since=10)},
+        rehearsals={1: Rehearsed(ok=True, because="500 inputs gave outputs as before")},
     ),
-    "health after the stretch began is not from before": _case(
-        readings=CASE.readings | {2: _readings(0.5, 0.0, since=10)}
+    "over the threshold without the evidence that the rule asks for is not sick": _case(
+        rule=RULE.model_copy(update={"evidence_above": 1000.0}),
+        readings=CASE.readings | {1: _readings(0.0, 0.3)},
     ),
     "the target's last windows count, not those before": _case(
         readings=CASE.readings | {1: _readings(0.3, 0.0)}
@@ -246,3 +265,58 @@ def test_an_incident_moves_the_alias_once(history, says):
 
 def test_a_rollback_by_hand_is_no_rollback_of_ours():
     assert isinstance(decide(_case(history=(*DEPLOYED, Moved(3, 2, 1)))), Refused)
+
+
+FOR_NOW = {
+    "it is unclear where it came from",
+    "within the cooldown",
+    "the day's budget is spent",
+    "rollbacks are switched off",
+    "an earlier release has an incident of its own",
+    "the earlier release was rolled back for cause",
+    "nothing is known of the earlier release",
+    "too few rows are no evidence",
+    "more windows are needed",
+    "the earlier release was over the threshold at last",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_may_change_is_refused_for_now(name):
+    assert decide(REFUSALS[name][0]).for_now == (name in FOR_NOW)
+
+
+# Releases 1 to 3 served in this order; the model and the code of each are told by a letter.
+PAIRS = {n: Version(n, m, c) for n, (m, c) in enumerate(("aa", "ab", "bb"), 1)}
+
+
+@pytest.mark.parametrize(
+    ("blame", "pairs", "history", "target"),
+    [
+        # Release 4 has the model of 3 and new code: 3 keeps the model, 1 keeps nothing.
+        ("code", {4: "bc"}, (1, 2, 3, 4), 3),
+        # With the code of 2 and a new model: 2 keeps the code, 3 has another one.
+        ("model", {3: "bc", 4: "bb"}, (1, 2, 3, 4), 2),
+        # What the alias never pointed at keeps the model, and has been healthy as a canary.
+        ("code", {4: "bc"}, (1, 2, 4), 3),
+        # Nothing that is known of the model keeps the part: the last that served.
+        ("code", {4: "cc"}, (1, 3, 2, 4), 2),
+        ("unclear", {4: "bc"}, (1, 3, 2, 4), 2),
+    ],
+)
+def test_what_is_not_to_blame_is_kept(blame, pairs, history, target):
+    releases = PAIRS | {n: Version(n, *pair) for n, pair in pairs.items()}
+    moves = [
+        Moved(n, before, after)
+        for n, (before, after) in enumerate(zip((None, *history), history, strict=False), 1)
+    ]
+    answer = decide(
+        _case(
+            incident=replace(INCIDENT, release=4),
+            verdict=Verdict(blame, (), came_with_release=True),
+            releases=releases,
+            readings={n: _readings(0.0) for n in (1, 2, 3)} | {4: _readings(0.5, since=10)},
+            history=moves,
+        )
+    )
+    assert answer.to_release == target

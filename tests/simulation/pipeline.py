@@ -322,18 +322,30 @@ class Pipeline:
                 same("alert", (alert["id"], alert["incident"]), (change.id, change.incident.id))
                 if change.step == "fired":
                     watches[model].decided(change.incident, alert["decision"])
+            for incident in watches[model].put_off():
+                change = watches[model].decided_later(incident, record)
+                if alerts[model] and alerts[model][0]["id"] == change.id:
+                    watches[model].decided(incident, alerts[model].pop(0)["decision"])
         same("alerts too many", alerts, {model: [] for model in MODELS})
 
     def _check_moves(self):
-        """Each incident was decided once, and its alerts tell of that decision."""
+        """Each incident was decided once, and its alerts tell of that decision.
+
+        One that was put off is decided before it ends.
+        """
         for model in MODELS:
             moves = [m for m in self.registry.history(model, ALIAS) if m.incident is not None]
             decisions = [*moves, *self.registry.refusals(model, ALIAS)]
             decided = {decision.incident: decision for decision in decisions}
             same("decisions", len(decisions), len(decided))
             alerts = [alert for alert in self.alerts() if alert["model"] == model]
-            same("incidents told of", {alert["incident"] for alert in alerts}, set(decided))
+            last = {alert["incident"]: alert for alert in alerts}
+            put_off = {name for name, alert in last.items() if _is_put_off(alert)}
+            same("incidents told of", set(last), set(decided) | put_off)
             for alert in alerts:
+                if _is_put_off(alert):
+                    same("it is put off while it fires", alert["status"], "firing")
+                    continue
                 decision, wanted = alert["decision"], decided[alert["incident"]]
                 reason, *_ = decision["reason"].split("; the alias was moved again since")
                 same(
@@ -356,6 +368,10 @@ class Pipeline:
 def _settled(record):
     """The statistics that follow from a window's rows; the others, from what was known when."""
     return [each for each in record["statistics"] if each["name"] not in AS_PUBLISHED]
+
+
+def _is_put_off(alert):
+    return alert["decision"]["action"] == "deferred"
 
 
 def _column(alert):

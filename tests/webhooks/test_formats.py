@@ -164,6 +164,33 @@ def test_slacks_message_keeps_its_limits_and_mentions_nobody(rule, model):
         assert not re.search("[<>]|&(?!amp;|lt;|gt;)", text)
 
 
+VERDICT = {"blame": "code", "because": ["Release 1 is healthy.", "Release 2 is not."]}
+
+
+def test_receivers_are_told_whose_fault_it_is():
+    alert, _ = _alerts()
+    alert["verdict"] = VERDICT
+    annotations = _posted("alertmanager", alert)["commonAnnotations"]
+    assert annotations["blame"] == "code"
+    assert annotations["because"] == "Release 1 is healthy. Release 2 is not."
+    (told,) = _posted("pagerduty", alert)["payload"]["custom_details"]["alerts"]
+    assert told["verdict"] == VERDICT
+    (told,) = _posted("cloudevents", alert)["data"]["alerts"]
+    assert told["verdict"] == VERDICT
+
+
+def test_the_summary_says_whose_fault_it_is_in_every_format():
+    rule = Rule(name="missing", statistic="missing_increase", above=0.1)
+    watch = Watch(Policy(model="*", rules=(rule,)), "flights", "production", MINUTE)
+    watch.observe(window(1, 0, increase(0.0)))
+    (fired,) = watch.observe(window(2, 1, increase(0.5)))
+    alert = alert_record(watch, fired.with_incident(watch.judged(fired.incident)), 0)
+    blame = "Blame: code, because missing_increase of feature dep_delay is 0.5 in release 2. "
+    assert blame in alert["summary"]
+    for kind in ("cloudevents", "alertmanager", "slack", "pagerduty"):
+        assert blame in json.dumps(_posted(kind, alert))
+
+
 def test_slack_is_told_what_was_done():
     alert, _ = _alerts()
     alert["decision"] = DECISION

@@ -1,11 +1,13 @@
 """Pure: from statistics to alerts, and from alerts to a decision, by the user's rules."""
 
+from kedge.attribution.wording import time_text
 from kedge.policy.alerts import alert_record
-from kedge.policy.decision import Case, GoBack, Move, Refused, WentBack, decide
+from kedge.policy.case import Case, Move, Rehearsed, Released
+from kedge.policy.decision import GoBack, Refused, WentBack, decide
 from kedge.policy.incidents import Change, Incident
 from kedge.policy.matchers import LABELS, Inhibition, Inhibitor, Label, Labels, Matchers, labels_of
 from kedge.policy.parsing import PolicyError, Problem, parse
-from kedge.policy.readings import Reading, Subject, Window, time_text
+from kedge.policy.readings import Reading, Subject, Window
 from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule, detectors_of, policy_for
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
@@ -30,6 +32,8 @@ __all__ = [
     "Problem",
     "Reading",
     "Refused",
+    "Rehearsed",
+    "Released",
     "Rhythm",
     "Rollback",
     "Rule",

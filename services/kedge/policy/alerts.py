@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kedge.attribution.wording import time_text
 from kedge.contracts import Record
 from kedge.policy.incidents import Change, Incident
-from kedge.policy.readings import time_text
 from kedge.policy.watch import Watch
 
 _RELEASES = 4
@@ -51,6 +51,10 @@ def alert_record(watch: Watch, change: Change, now: int) -> Record:
         "summary": _summary(change),
         "evidence": _evidence(watch, incident),
         "decision": incident.decision,
+        "verdict": None
+        if incident.verdict is None
+        else {"blame": incident.verdict.blame, "because": list(incident.verdict.because)},
+        "onset": incident.onset,
         "produced_at": now,
     }
 
@@ -59,7 +63,7 @@ def _summary(change: Change) -> str:
     incident, release = change.incident, change.incident.release
     if change.reading is None:
         if change.step == "decided":
-            return f"A decision was taken on {incident.subject} in release {release}."
+            return f"Decided on {incident.subject} in release {release}.{_blame(incident)}"
         if change.step == "withdrawn":
             return (
                 f"Closed: the policy has no rule {incident.rule!r} on {incident.subject} "
@@ -73,11 +77,12 @@ def _summary(change: Change) -> str:
         case "fired":
             return (
                 f"{what} is {value} in release {release}, {limit} "
-                f"since the window of {time_text(incident.starts_at)}.{note}"
+                f"since the window of {time_text(incident.starts_at)}.{note}{_blame(incident)}"
             )
         case "decided":
             return (
-                f"A decision was taken on {what}, which is {value} in release {release}, {limit}."
+                f"Decided on {what}, which is {value} in release {release}, {limit}."
+                f"{_blame(incident)}"
             )
         case "resolved":
             return f"{what} is {value} in release {release}, no longer {limit}."
@@ -96,6 +101,10 @@ def _summary(change: Change) -> str:
                 f"The rollback to release {change.witness} did not help: "
                 f"{what} is {value} there, {limit} too."
             )
+
+
+def _blame(incident: Incident) -> str:
+    return "" if incident.verdict is None else f" Blame: {incident.verdict}"
 
 
 def _evidence(watch: Watch, incident: Incident) -> list[Record]:

@@ -7,13 +7,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from kedge.attribution import Verdict
 from kedge.contracts import Record
 from kedge.policy.readings import Reading, Subject, Window
 from kedge.policy.rules import Rule
 
 Step = Literal[
     "fired",  # the newest windows are over the threshold
-    "decided",  # what was proposed when it fired has its answer
+    "decided",  # what was put off or proposed when it fired is decided
     "resolved",  # the newest windows are under it
     "recovered",  # the release that was rolled back to is under it
     "not_helped",  # the release that was rolled back to is over it as well
@@ -46,6 +47,8 @@ class Incident:
         last: the newest window over the threshold.
         decision: as in the `alert` contract; None until one was taken.
         not_helped: the release that was rolled back to was over the threshold too.
+        verdict: whose fault it is, as far as it was known when it was decided on last.
+        onset: when the change began that the release's evidence shows; None while it shows none.
     """
 
     id: str
@@ -64,6 +67,13 @@ class Incident:
     last: Window
     decision: Record | None = None
     not_helped: bool = False
+    verdict: Verdict | None = None
+    onset: int | None = None
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it was decided that it can't be decided yet."""
+        return self.decision is not None and self.decision["action"] == "deferred"
 
     @property
     def proposal(self) -> int | None:
@@ -82,11 +92,20 @@ class Incident:
             **{name: getattr(self, name) for name in self.__slots__},
             "subject": list(self.subject),
             "last": [self.last.start, self.last.end, self.last.revision],
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        return cls(**{**data, "subject": Subject(*data["subject"]), "last": Window(*data["last"])})
+        verdict = data["verdict"]
+        return cls(
+            **{
+                **data,
+                "subject": Subject(*data["subject"]),
+                "last": Window(*data["last"]),
+                "verdict": None if verdict is None else Verdict.from_json(verdict),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

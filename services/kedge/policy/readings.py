@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from kedge.contracts import Record
@@ -218,12 +217,3 @@ def stretch(readings: Sequence[Reading], belongs: Callable[[Reading], bool]) -> 
             break
         length += 1
     return readings[len(readings) - length :]
-
-
-def time_text(micros: int) -> str:
-    """A time as sentences say it.
-
-    >>> time_text(0)
-    '1970-01-01 00:00:00 UTC'
-    """
-    return datetime.fromtimestamp(micros / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from kedge.attribution import Notes, ReleaseNotes
 from kedge.contracts import Record
 from kedge.policy.incidents import Change, Incident, Step, fingerprint
 from kedge.policy.pace import Pace
@@ -20,6 +21,7 @@ from kedge.policy.readings import (
     telling,
 )
 from kedge.policy.rules import Policy, Rule
+from kedge.policy.verdicts import verdict_on
 
 WINDOWS_BEFORE = 24
 """Windows that are remembered beside those that the rules need: evidence for a decision."""
@@ -37,11 +39,6 @@ class _Release:
     # Where an incident ended by another release's window: what this release did up to that
     # window's start is history, and only what comes later can fire again.
     closed: dict[Watched, int] = field(default_factory=dict)
-
-    @property
-    def end(self) -> int:
-        """Of its newest window."""
-        return max((readings.newest.end for readings in self.series.values()), default=0)
 
 
 class Watch:
@@ -66,6 +63,7 @@ class Watch:
         self._most_windows = WINDOWS_BEFORE + max(
             rule.windows_needed(base_window) for rule in policy.rules
         )
+        self._notes = Notes(base_window)
         self._releases: dict[int, _Release] = {}
         self._touched: set[int] = set()
         self._covering: dict[Subject, tuple[Rule, ...]] = {}
@@ -77,6 +75,9 @@ class Watch:
             record: as in the `statistic` contract, of this model and environment.
         """
         record = complete(record, self.policy.rules)
+        if self._notes.observe(record):
+            self._releases.setdefault(record["release"], _Release())
+            self._touched.add(record["release"])
         return [
             change
             for pace in sorted(set(self._paces.values()))
@@ -121,20 +122,42 @@ class Watch:
         self._put(after)
         return after
 
+    def judged(self, incident: Incident) -> Incident:
+        """The incident with what is known now of whose fault it is, from now on."""
+        pace = self._paces[incident.rule]
+        series = {n: each.series[pace] for n, each in self._releases.items() if pace in each.series}
+        verdict = verdict_on(incident, self._rules[incident.rule], series, self._notes)
+        mine = self._notes.of(incident.release)
+        after = replace(incident, verdict=verdict, onset=None if mine is None else mine.onset)
+        self._put(after)
+        return after
+
+    def put_off(self) -> list[Incident]:
+        """Open incidents that could not be decided on yet."""
+        return [each for each in self._open() if each.is_put_off and each.rule in self._rules]
+
     def proposed(self) -> list[Incident]:
         """Open incidents that a person has been asked about, and that wait for the answer."""
         return [each for each in self._open() if each.proposal is not None]
 
-    def answered(self, incident: Incident, record: Record) -> Change:
-        """What is told of an incident when a window finds its proposal answered.
+    def decided_later(self, incident: Incident, record: Record) -> Change:
+        """What is told of an incident when a window brings the decision on it.
 
         Args:
-            incident: with the decision that came of it.
+            incident: with the decision.
             record: the window, as in the `statistic` contract.
         """
         own = self.readings(incident.rule, incident.subject).get(incident.release, [None])
         window = Window(record["window_start"], record["window_end"], record["revision"])
         return Change("decided", incident, window, record["release"], own[-1])
+
+    def ailing(self) -> dict[int, str]:
+        """Of releases with an open incident that asks for a rollback, what it is."""
+        return {
+            incident.release: f"{incident.rule}, {incident.subject}"
+            for incident in self._open()
+            if incident.action == "rollback"
+        }
 
     def rule(self, name: str) -> Rule:
         return self._rules[name]
@@ -155,7 +178,7 @@ class Watch:
     def snapshot(self) -> dict[int, bytes | None]:
         """What changed since the last call, by release; None for one that was forgotten."""
         changed = {
-            number: self._serialised(self._releases[number]) if number in self._releases else None
+            number: self._serialised(number) if number in self._releases else None
             for number in sorted(self._touched)
         }
         self._touched.clear()
@@ -177,14 +200,18 @@ class Watch:
                 {(each.rule, each.subject): each for each in incidents},
                 {(rule, Subject(*subject)): start for rule, subject, start in state["closed"]},
             )
+            if state["notes"] is not None:
+                self._notes.restore(number, ReleaseNotes.from_json(state["notes"]))
 
-    def _serialised(self, release: _Release) -> bytes:
+    def _serialised(self, number: int) -> bytes:
+        release, notes = self._releases[number], self._notes.of(number)
         state = {
             "series": [[*pace, readings.to_json()] for pace, readings in release.series.items()],
             "incidents": [each.to_json() for each in release.incidents.values()],
             "closed": [
                 [rule, list(subject), start] for (rule, subject), start in release.closed.items()
             ],
+            "notes": None if notes is None else notes.to_json(),
         }
         return json.dumps(state, separators=(",", ":")).encode()
 
@@ -288,14 +315,21 @@ class Watch:
         return pace.length == length and pace in self._releases[incident.release].series
 
     def _forgotten(self, witness: int, window: Window) -> Iterator[Change]:
-        by_age = sorted(self._releases, key=lambda n: (self._releases[n].end, n))
+        by_age = sorted(self._releases, key=lambda n: (self._end(n), n))
         for number in by_age[:-RELEASES]:
             if number == witness:
                 continue
             for incident in self._releases[number].incidents.values():
                 yield Change("forgotten", incident, window, witness)
             del self._releases[number]
+            self._notes.forget(number)
             self._touched.add(number)
+
+    def _end(self, number: int) -> int:
+        """Of its newest window."""
+        notes = self._notes.of(number)
+        ends = [readings.newest.end for readings in self._releases[number].series.values()]
+        return max([*ends, 0 if notes is None else notes.end])
 
     def _open(self) -> list[Incident]:
         """Every open incident, in an order that a restart keeps."""

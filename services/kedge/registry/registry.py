@@ -300,6 +300,11 @@ class Registry(Deletions):
         """Rollbacks that a person is asked about."""
         return Proposals(self._database, self._now)
 
+    def refusal(self, incident: str) -> Refusal | None:
+        """The refusal to move anything for an incident; None where there is none."""
+        with self._database.read() as connection:
+            return queries.refusal_of(connection, incident)
+
     def refusals(self, model: str, alias: str) -> list[Refusal]:
         """Every refusal to move an alias, the oldest first."""
         with self._database.read() as connection:

@@ -80,6 +80,9 @@ def _annotations(alert: Record) -> dict[str, str]:
     }
     if alert["value"] is not None:
         told["value"] = f"{alert['value']:.4g}"
+    if (verdict := alert["verdict"]) is not None:
+        told["blame"] = verdict["blame"]
+        told["because"] = " ".join(verdict["because"])
     if (decision := alert["decision"]) is not None:
         told["decision"] = f"{decision['action']}: {decision['reason']}"
     return told

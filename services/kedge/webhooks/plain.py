@@ -8,7 +8,10 @@ from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = frozenset(
-    {"starts_at", "ends_at", "window_start", "window_end", "decided_at", "produced_at"}
+    {
+        *("starts_at", "ends_at", "window_start", "window_end", "onset"),
+        *("decided_at", "produced_at"),
+    }
 )
 
 

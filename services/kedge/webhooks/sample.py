@@ -55,6 +55,8 @@ def sample_notifications(endpoint: str, model: str, now: int) -> Iterator[Notifi
             "summary": summary,
             "evidence": [],
             "decision": None,
+            "verdict": None,
+            "onset": None,
             "produced_at": now,
         }
         yield Notification.of(endpoint, group, [alert], now, firing=status == "firing")

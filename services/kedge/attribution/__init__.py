@@ -1,0 +1,16 @@
+"""Pure: whose fault an incident is: the model's, the code's, an upstream feed's or the world's."""
+
+from kedge.attribution.attribute import attribute
+from kedge.attribution.notes import Notes, ReleaseNotes
+from kedge.attribution.symptoms import Fault, Point
+from kedge.attribution.verdict import Blame, Verdict
+
+__all__ = [
+    "Blame",
+    "Fault",
+    "Notes",
+    "Point",
+    "ReleaseNotes",
+    "Verdict",
+    "attribute",
+]
