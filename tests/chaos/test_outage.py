@@ -58,7 +58,8 @@ class _Seen:
         records = self._records(self._running.topics.statistics, "statistic")
         newest = {}
         for record in sorted(records, key=lambda record: record["revision"]):
-            newest[record["window_start"]] = record["rows"]
+            if (record["clock"], record["part"]) == ("event", "predictions"):
+                newest[record["window_start"]] = record["rows"]
         return sum(newest.values())
 
     def archived(self):

@@ -142,6 +142,7 @@ def test_every_change_arrives_in_order_under_its_key(settings, log):
         "model_version": version.id,
         "code_version": release.code_version,
         "incident": "i1",
+        "share": None,
     }
     assert messages[3][1]["alias"]["from_release"] is None
 
