@@ -61,12 +61,12 @@ def reference_of(
 
 
 def _projection(named: Named, rows: int, reference: Reference) -> Projection | None:
+    numbers = {position: reference.columns[position] for position in reference.numbers}
     unusable = {
         position: cells_of(named.get(column.spec.key, ()), column, rows) >= len(column.bins)
-        for position, column in enumerate(reference.columns)
-        if position in reference.numbers
+        for position, column in numbers.items()
     }
-    features = sum(reference.columns[i].spec.role == "feature" for i in reference.numbers)
+    features = sum(column.spec.role == "feature" for column in numbers.values())
     distances = standardised(named, unusable, rows, reference)
     return Projection.of(distances[: min(features, MOST_FEATURES)])
 
