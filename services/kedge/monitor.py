@@ -16,9 +16,11 @@ from kedge.profile import Profile, Reference
 from kedge.settings import Settings, micros
 from kedge.statistics import (
     WINDOWS_BEFORE,
+    Past,
     Season,
     Traffic,
     operational_statistics,
+    trend_statistics,
     window_statistics,
 )
 from kedge.streams import (
@@ -117,8 +119,8 @@ class Monitor:
     def idle(self, now: int) -> Iterator[Outgoing]:
         for partition, windows in self._windows.items():
             for key, window in windows.close(now):
-                traffic = windows.traffic(key, window)
-                yield self._statistics(key, window, traffic, self._evidence[partition])
+                told = windows.traffic(key, window), windows.past(key, window)
+                yield self._statistics(key, window, *told, self._evidence[partition])
             for name, state in (*windows.changes(), *self._evidence[partition].changes()):
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
@@ -163,11 +165,17 @@ class Monitor:
         return Profile.empty(self._reference(key.model, key.release))
 
     def _statistics(
-        self, key: WindowKey, window: Window, traffic: Traffic, evidence: EvidenceFolds
+        self,
+        key: WindowKey,
+        window: Window,
+        traffic: Traffic,
+        past: Sequence[Past],
+        evidence: EvidenceFolds,
     ) -> Outgoing:
         profile, known = window.profile, self._known(key.model, key.release)
         statistics = (
             *window_statistics(profile, known.reference),
+            *(trend_statistics(past, known.reference) if profile.rows else ()),
             *operational_statistics(profile, traffic),
             *estimates(known.estimator, known.reference, profile.expectation),
             *evidence.statistics(key, window, partial(self._reference, key.model)),

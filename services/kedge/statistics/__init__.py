@@ -7,6 +7,7 @@ from kedge.statistics.evidence import Evidence, Season
 from kedge.statistics.operations import WINDOWS_BEFORE, Traffic, operational_statistics
 from kedge.statistics.ordered import Bounds, kolmogorov_smirnov, wasserstein
 from kedge.statistics.statistic import Statistic
+from kedge.statistics.trends import Past, trend_statistics
 from kedge.statistics.window import window_statistics
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Conservation",
     "Entry",
     "Evidence",
+    "Past",
     "Season",
     "Statistic",
     "Traffic",
@@ -29,6 +31,7 @@ __all__ = [
     "l_infinity",
     "operational_statistics",
     "psi",
+    "trend_statistics",
     "wasserstein",
     "window_statistics",
 ]

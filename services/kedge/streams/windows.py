@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kedge.contracts import Record
 from kedge.profile import Profile
-from kedge.statistics import Traffic
+from kedge.statistics import Past, Traffic
 from kedge.streams.longer import LongerWindows
 from kedge.streams.silence import Silence
 from kedge.streams.watermark import Progress
@@ -175,6 +175,19 @@ class Windows:
             before[where.start] += base.profile.rows
         within = range(key.start - self._history, key.start)
         return Traffic(rows, tuple(before[start] for start in sorted(before) if start in within))
+
+    def past(self, key: WindowKey, window: Window) -> list[Past]:
+        """The base windows of its release that a window that `close` gives is the last of.
+
+        Those within it, where it is longer than a base window, else those of the history too.
+        """
+        bases = self._windows.get(key.stream, {})
+        earliest = key.start - (self._history if bases.get(key) is window else 0)
+        return [
+            Past(where.start, base.profile)
+            for where, base in sorted(bases.items())
+            if where.release == key.release and earliest <= where.start and base.end <= window.end
+        ]
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """State that changed since the last call, by key; None where there is no more."""

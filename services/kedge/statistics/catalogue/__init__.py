@@ -12,6 +12,7 @@ from kedge.statistics.catalogue import (
     missing,
     performance,
     traffic,
+    trends,
 )
 from kedge.statistics.catalogue.entry import Entry, as_markdown
 from kedge.statistics.catalogue.estimates import RECONCILED
@@ -23,6 +24,7 @@ CATALOGUE: dict[str, Entry] = {
         *latency.ENTRIES,
         *missing.ENTRIES,
         *drift.ENTRIES,
+        *trends.ENTRIES,
         *evidence.ENTRIES,
         *performance.ENTRIES,
         *estimates.ENTRIES,
