@@ -1,6 +1,7 @@
 """The fold of deltas into windows, against a model that looks at everything from the start."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -335,3 +336,38 @@ def test_a_backlog_within_the_lateness_loses_nothing(ahead, backlog):
         assert rows == sum(key.start <= time < end for time in ahead + backlog)
     base = [rows for (key, end), rows in newest.items() if end - key.start == LENGTH]
     assert sum(base) == len(ahead) + len(backlog)
+
+
+@given(st.lists(st.tuples(st.integers(0, 120), st.integers(1, 2), st.booleans()), max_size=25))
+def test_the_past_of_a_window_is_that_of_its_release_wherever_the_process_is_killed(history):
+    def made():
+        return Windows(
+            empty=lambda _key: _profile(0),
+            out_of_orderness=10,
+            allowed_lateness=LATENESS,
+            idle_after=IDLE,
+            longer=(200,),
+            slide=LENGTH,
+            history=3 * LENGTH,
+        )
+
+    windows, kept, time, raw = made(), {}, 1000, []
+    for pause, release, killed in history:
+        time += pause
+        raw.append((time, release))
+        delta = {"model": "m", "environment": "e", "release": release, "partition": 0}
+        assert _add(windows, {**delta, "time": time, "arrival": time, "rows": 1})
+        for key, window in windows.close(0):
+            longer = window.end - key.start > LENGTH
+            first = key.start if longer else key.start - 3 * LENGTH
+            expected = Counter(
+                when // LENGTH * LENGTH
+                for when, by in raw
+                if by == key.release and first <= when < window.end
+            )
+            past = windows.past(key, window)
+            assert [(each.start, each.profile.rows) for each in past] == sorted(expected.items())
+        kept.update(windows.changes())
+        if killed:
+            windows = made()
+            windows.restore(kept.items(), 0)
