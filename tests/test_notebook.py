@@ -163,3 +163,9 @@ def test_a_bare_install_says_what_the_verbs_need(home, name):
     assert done.returncode == 1
     assert f"kedge.{name} needs sqlalchemy" in done.stderr
     assert "pip install 'kedge[services]'" in done.stderr
+
+
+def test_a_notebook_asks_the_archive_of_the_settings(home):
+    with kedge.connect() as connection:
+        assert connection.sql("SELECT count(*) FROM at_release('flights', 1)").fetchall() == [(0,)]
+    assert (home / "home" / "archive" / "predictions").is_dir()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kedge.artifacts.loading import load_model
     from kedge.errors import KedgeError
-    from kedge.notebook import promote, register, release, roll_back
+    from kedge.notebook import connect, promote, register, release, roll_back
     from kedge.sdk import (
         Counts,
         Follower,
@@ -31,6 +31,7 @@ __all__ = [
     "NoReleaseError",
     "PredictionLogger",
     "Split",
+    "connect",
     "follow",
     "load_model",
     "promote",
@@ -42,7 +43,7 @@ __all__ = [
 _ELSEWHERE = {
     "KedgeError": "kedge.errors",
     "load_model": "kedge.artifacts.loading",
-    **dict.fromkeys(("promote", "register", "release", "roll_back"), "kedge.notebook"),
+    **dict.fromkeys(("connect", "promote", "register", "release", "roll_back"), "kedge.notebook"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The registry's verbs for a notebook or a script: register, release, promote, roll back.
+"""Verbs for a notebook or a script: register, release, promote, roll back, and connect to ask.
 
     import kedge
 
@@ -6,9 +6,10 @@
     release = kedge.release("flights", version, "inference.py", reason="fills in the wind")
     kedge.promote("flights", release)
     kedge.roll_back("flights", reason="worse than before")
+    kedge.connect().sql("SELECT release, count(*) FROM predictions GROUP BY ALL")
 
-Each opens the registry of the settings (`KEDGE_…`, `kedge.toml`) and closes it. Who does it is
-`actor`, else `KEDGE_ACTOR`, else the user of this process.
+Each but `connect` opens the registry of the settings (`KEDGE_…`, `kedge.toml`) and closes it. Who
+does it is `actor`, else `KEDGE_ACTOR`, else the user of this process.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from kedge import archive
 from kedge.artifacts.saving import save_model
 from kedge.profile import Reference
 from kedge.registry import AliasMove, CodeVersion, ModelVersion, Registry, Release
@@ -196,6 +200,21 @@ def roll_back(
     """
     with _opened(settings) as registry:
         return registry.move_back(name, alias, actor=actor or current_actor(), reason=reason)
+
+
+def connect(*, settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """The archive as DuckDB views and macros: `kedge sql` in a notebook.
+
+    It reads the files at each query, while the archiver writes, and locks nobody out. Other files
+    and frames can be joined.
+
+    Args:
+        settings: where the archive is.
+
+    Raises:
+        KedgeError: the archive can't be made at its path.
+    """
+    return archive.connect((settings or Settings()).archive_path)
 
 
 def _opened(settings: Settings | None) -> Registry:

@@ -72,6 +72,14 @@ def test_every_view_and_what_it_is_asked_by_is_explained(connection):
     )
     assert sorted(views) == sorted(VIEWS)
     assert all(views.values())
+    assert (
+        column(
+            connection,
+            "SELECT table_name || '.' || column_name FROM duckdb_columns() "
+            "WHERE NOT internal AND comment IS NULL",
+        )
+        == []
+    )
     assert column(
         connection,
         "SELECT comment FROM duckdb_columns() "
@@ -231,3 +239,20 @@ def test_the_distinct_of_a_day_are_found_without_reading_the_others(archive, con
     assert column(connection, query) == [10]
     ((_, plan),) = connection.sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}").fetchall()
     assert re.findall(r'"rows_scanned": (\d+)', plan) == ["30"]
+
+
+def test_a_prediction_that_was_sent_again_is_scored_once_with_its_latest_truth(archive, connection):
+    _sent_again(archive)
+    for truth, known_at in ((1.0, START + 2), (0.0, START + 3), (1.0, START + 1)):
+        record = {
+            "prediction_id": "0-4",
+            "model": TAGS.model,
+            "environment": TAGS.environment,
+            "known_at": known_at,
+            "truth": truth,
+        }
+        archive.add(encode("outcome", record), "outcomes")
+    assert column(connection, "SELECT count(*) FROM scored") == [30]
+    assert connection.sql("SELECT id, truth FROM scored WHERE truth IS NOT NULL").fetchall() == [
+        ("0-4", 0.0)
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from kedge.archive import comments, macros
 from kedge.archive.datasets import SCHEMAS, prepare
 from kedge.archive.disk import Disk
 from kedge.errors import KedgeError
@@ -43,7 +44,7 @@ _VIEWS = {
             FROM outcomes GROUP BY prediction_id, model, environment
         )
         SELECT p.*, unnest(latest)
-        FROM predictions AS p LEFT JOIN held
+        FROM distinct_predictions AS p LEFT JOIN held
         ON p.id = held.prediction_id
         AND p.model = held.model AND p.environment = held.environment""",
     "missing": """
@@ -83,65 +84,9 @@ _VIEWS = {
 VIEWS = tuple(_VIEWS)
 """Names of the views."""
 
-_COMMENTS = {
-    "predictions": "Every logged inference, as often as it came; features.<name> and "
-    "outputs.<name> hold the values",
-    "distinct_predictions": "Every logged inference once, however often it was sent",
-    "outcomes": "The truth about predictions as it came, corrections among it",
-    "scored": "Predictions with the truth that was known last, null where there is none yet",
-    "missing": "One row for each feature or output that a prediction has no usable value of",
-    "statistics": "One row for each statistic of a window, as last revised",
-    "alerts": "Every change of an alert, with its evidence and what was decided",
-    "releases": "Releases that were made and aliases that were moved",
-    "rollbacks": "Moves of an alias that answered an incident, with the alert that led to them",
-}
-
-_COLUMN_COMMENTS = {
-    "predictions.id": "Name of the prediction; its outcome names it as prediction_id",
-    "predictions.event_time": "When it was made; windows are on this time",
-    "predictions.release": "Number of the release, which pairs model_version and code_version",
-    "predictions.features": "What the model was given; of the type in the signature, else of the "
-    "first value that came",
-    "predictions.outputs": "What the model answered",
-    "predictions.imputed": "Names of the features that the inference code filled in",
-    "predictions.missing": "Feature to why it has no value: absent, null, nan, empty",
-    "predictions.missing_outputs": "The same of the outputs",
-    "predictions.untyped": "Feature to its value as text where it is of another type than its "
-    "column",
-    "predictions.untyped_outputs": "The same of the outputs",
-    "predictions.latency_ms": "How long the inference took",
-    "predictions.error": "Type of the exception when the inference raised",
-    "outcomes.known_at": "When the truth became known; the latest one holds",
-    "outcomes.truth": "The truth as a number; true is 1, false is 0",
-    "outcomes.truth_text": "The truth as text, also of numbers: what classes are compared by",
-    "outcomes.truth_type": "number, boolean, text, vector or null",
-    "scored.truth": "The truth as a number; true is 1, false is 0; see truth_type",
-    "scored.truth_type": "Null where no outcome came yet; 'null' where it says that there is none",
-    "missing.column_name": "The feature or output",
-    "missing.kind": "absent, null, nan, empty, imputed or wrong_type",
-    "statistics.part": "What it is of: predictions, or performance for those with an outcome; "
-    "the parts of a window are revised apart",
-    "statistics.statistic": "Which one: missing_rate, psi, js_distance, …",
-    "statistics.column_name": "Which feature or output it is about; null for the whole window",
-    "statistics.kind": "For a missing rate the kind of missing; null for all together",
-    "statistics.segment": "Which rows of the window, as feature=value; null for all",
-    "statistics.rows": "Rows of the window that it is computed from",
-    "statistics.window_rows": "Predictions in the window",
-    "statistics.clock": "Which time the window is of: event, or broker for conservation",
-    "statistics.revision": "0 at first, one more each time that late events changed it",
-    "alerts.incident": "One stretch of firing; rollbacks name it",
-    "alerts.evidence": "The same statistic in earlier windows and releases",
-    "alerts.decision_action": "rolled_back, refused or proposed; null until there is a decision",
-    "releases.event": "release_made or alias_moved",
-    "releases.release": "The release that was made, or that the alias now points to",
-    "releases.from_release": "The release that the alias pointed to",
-    "releases.incident": "The incident that a rollback answers",
-    "releases.signature": "Features and outputs of a release that was made",
-}
-
 
 def connect(path: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of its own with a view for each thing that was logged.
+    """A DuckDB of its own with a view for each thing that was logged, and macros to ask with.
 
     The views read the archive's files at each query: what was archived after connecting is there,
     and no reader ever locks out another or the archiver. Times are shown in UTC.
@@ -179,9 +124,12 @@ def connect(path: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConne
         connection.execute("SET enable_external_access = false")
     for name, query in _VIEWS.items():
         connection.execute(f"CREATE VIEW {name} AS {query.format(**_sources(root))}")
-        connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(_COMMENTS[name])}")
-    for column, comment in _COLUMN_COMMENTS.items():
-        connection.execute(f"COMMENT ON COLUMN {column} IS {_quoted(comment)}")
+        connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comments.VIEWS[name])}")
+        for column in connection.sql(f"FROM {name} LIMIT 0").columns:
+            comment = comments.of_column(name, column)
+            connection.execute(f"COMMENT ON COLUMN {name}.{column} IS {_quoted(comment)}")
+    for statement in macros.statements():
+        connection.execute(statement)
     if confined:
         connection.execute("SET lock_configuration = true")
     return connection
