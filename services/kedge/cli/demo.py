@@ -18,7 +18,11 @@ def demo(
     ] = 200_000.0,
     days: Annotated[
         int | None,
-        typer.Option(min=42, help="Days of flights after the training; all 337 by default."),
+        typer.Option(
+            min=42,
+            help="Days of flights after the training; all 337 by default. "
+            "With fewer, the incidents of these are told.",
+        ),
     ] = None,
     home: Annotated[
         Path | None, typer.Option(help="Where the run is kept; a new folder in .kedge by default.")
@@ -27,11 +31,13 @@ def demo(
         Path | None, typer.Option("--json", help="Write the summary there as JSON too.")
     ] = None,
 ) -> None:
-    """Watch one rollback happen, on a real Kafka with the flights of New York 2013.
+    """Watch four incidents, on a real Kafka with the flights of New York 2013.
 
-    Trains a model on January, serves it, streams the rest of the year, ships inference code with a
-    bug in the middle of it, and shows how the alias comes back by itself. Takes about three
-    minutes. Exits with 0 only if everything came out so, with 1 otherwise.
+    Trains a model on January, serves it and streams the rest of the year. Code loses an input, the
+    season changes, a badly trained model ships, the weather feed breaks; and of each it is told
+    whose fault it is. The alias comes back by itself from the two bad releases, stays where it is
+    in the other incidents, and a fix in the code ends the last one. Takes about three minutes.
+    Exits with 0 only if everything came out so, with 1 otherwise.
     """
     import json
     import time
@@ -39,9 +45,11 @@ def demo(
     from rich.console import Console
 
     from kedge import logs
+    from kedge.demo.chapters import Plan
+    from kedge.demo.report import report
     from kedge.demo.stage import stage
-    from kedge.demo.story import Plan, play
-    from kedge.demo.terminal import Terminal, report, summarise
+    from kedge.demo.story import play
+    from kedge.demo.terminal import Terminal, summarise
 
     home = home or Path(".kedge") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
     home.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,16 +15,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from kedge.archive import connect
+from kedge.demo.chapters import SECOND
+from kedge.demo.outcome import Fixed, Outcome
+from kedge.demo.report import report
 from kedge.demo.stage import Stage
-from kedge.demo.story import Audience, Outcome
+from kedge.demo.story import Audience
 from kedge.demo.traffic import Answer
-
-_SECOND = 1_000_000
 
 QUERY = (
     "SELECT time_bucket(INTERVAL 7 DAY, event_time, TIMESTAMPTZ '1970-01-01') AS week, release, "
     "count(*) AS predictions, "
-    "round(avg((features.dep_delay IS NULL)::INT), 3) AS dep_delay_missing, "
+    "round(avg((features.dep_delay IS NULL)::INT), 3) AS dep_delay_absent, "
+    "round(avg((features.temp IS NULL)::INT), 3) AS temp_null, "
+    "round(avg(list_contains(imputed, 'temp')::INT), 3) AS temp_filled_in, "
     "round(avg(outputs.output), 3) AS mean_output, "
     "round(avg(truth), 3) AS really_late "
     "FROM scored GROUP BY ALL ORDER BY ALL"
@@ -60,7 +64,7 @@ class Terminal(Audience):
         self._progress.update(self._task, total=flights)
 
     def hears(self, answer: Answer) -> None:
-        day = datetime.fromtimestamp(answer.last_departure / _SECOND, UTC)
+        day = datetime.fromtimestamp(answer.last_departure / SECOND, UTC)
         self._progress.update(
             self._task,
             advance=answer.rows,
@@ -68,34 +72,8 @@ class Terminal(Audience):
         )
 
 
-def report(outcome: Outcome) -> dict[str, Any]:
-    """The summary as `--json` writes it. Moments are seconds since 1970 UTC."""
-    fault, rollback, recovery = outcome.fault, outcome.rollback, outcome.recovery
-    swapped_back, detection = outcome.swapped_back, outcome.detection
-    return {
-        "predictions_sent": outcome.predictions_sent,
-        "predictions_profiled": outcome.sums.profiled,
-        "predictions_archived": outcome.sums.archived,
-        "dead_lettered": outcome.sums.dead_lettered,
-        "outcomes_sent": outcome.outcomes_sent,
-        "outcomes_archived": outcome.sums.outcomes_archived,
-        "false_rollbacks": outcome.false_rollbacks,
-        "windows_to_detection": outcome.windows_to_detection,
-        "seconds_fault_to_rollback": outcome.seconds_fault_to_rollback,
-        "release_before": None if rollback is None else rollback.from_release,
-        "release_after": None if rollback is None else rollback.to_release,
-        "webhooks_delivered": len(outcome.deliveries),
-        "fault_at": None if fault is None else fault.received_at,
-        "detected_at": None if detection is None else detection.received_at,
-        "rolled_back_at": None if rollback is None else rollback.moved_at / _SECOND,
-        "served_again_at": None if swapped_back is None else swapped_back.received_at,
-        "recovered_at": None if recovery is None else recovery.received_at,
-        "shortcomings": outcome.shortcomings(),
-    }
-
-
 def summarise(console: Console, outcome: Outcome, stage: Stage) -> None:
-    """The sums, the moments and the SQL that shows it."""
+    """The sums, the incidents and the SQL that shows it."""
     told = report(outcome)
     sums = Table("predictions", "", title="Nothing is lost", title_justify="left")
     for name in ("sent", "profiled", "archived"):
@@ -105,7 +83,9 @@ def summarise(console: Console, outcome: Outcome, stage: Stage) -> None:
         "outcomes sent / archived", _pair(told["outcomes_sent"], told["outcomes_archived"])
     )
     console.print(sums)
-    console.print(_moments(told, outcome))
+    console.print(_incidents(outcome))
+    if outcome.fix is not None:
+        console.print(_fix(outcome.fix))
     console.print(f"Webhooks delivered, signatures checked: {told['webhooks_delivered']}")
     _show(console, stage)
     home = shlex.quote(str(stage.settings.home))
@@ -127,38 +107,52 @@ def _pair(sent: int, archived: int) -> str:
     return f"{sent:,} / {archived:,}"
 
 
-def _moments(told: dict[str, Any], outcome: Outcome) -> Table:
-    table = Table("what", "clock", "after the fault", title="One rollback", title_justify="left")
-    fault = told["fault_at"]
-    for name, key in (
-        ("fault: release 2 answers", "fault_at"),
-        ("rollback: the alias moves", "rolled_back_at"),
-        ("detection: the webhook arrives", "detected_at"),
-        ("release 1 answers again", "served_again_at"),
-        ("recovery: the webhook arrives", "recovered_at"),
-    ):
-        moment = told[key]
-        if moment is None or fault is None:
-            table.add_row(name, "never", "")
-            continue
-        clock = datetime.fromtimestamp(moment, UTC)
-        table.add_row(name, f"{clock:%H:%M:%S}", f"{moment - fault:.1f} s")
-    windows = outcome.windows_to_detection
-    table.caption = f"Seen in window {windows} from the fault's." if windows else None
+def _incidents(outcome: Outcome) -> Table:
+    table = Table(
+        *("incident", "blame", "seen in window", "decision", "release", "fault to rollback"),
+        title="Four kinds of incident",
+        title_justify="left",
+    )
+    for incident in outcome.incidents:
+        windows, seconds = incident.windows_to_detection, incident.seconds_fault_to_rollback
+        back = incident.rollback
+        table.add_row(
+            incident.chapter.name,
+            ", ".join(incident.verdicts) or "none",
+            "never" if windows is None else str(windows),
+            ", ".join(incident.decisions) or "none",
+            "stays" if back is None else f"{back.from_release} → {back.to_release}",
+            "" if seconds is None else f"{seconds:.1f} s",
+        )
+    table.caption = f"Rollbacks that should not have been: {outcome.false_rollbacks}"
     return table
 
 
+def _fix(fix: Fixed) -> str:
+    same = "the same model" if fix.same_model else "another model"
+    return (
+        f"The fix: release {fix.release}, {same} with new code. Models stored: "
+        f"{fix.stored_before:,} bytes before, {fix.stored_after:,} after; code: "
+        f"{fix.code_bytes:,} bytes more."
+    )
+
+
 def _show(console: Console, stage: Stage) -> None:
-    """The weeks around the fault, by the very query that is printed."""
+    """The weeks around every swap, by the very query that is printed."""
     with connect(stage.settings.archive_path) as database:
         rows = database.execute(QUERY).fetchall()
-    names = ("week", "release", "predictions", "dep_delay missing", "mean output", "really late")
+    names = (
+        *("week", "release", "predictions", "dep_delay absent", "temp null", "temp filled in"),
+        *("mean output", "really late"),
+    )
     table = Table(*names, title="What the archive says", title_justify="left")
-    faulty = [index for index, row in enumerate(rows) if row[1] != 1]
-    around = range(min(faulty, default=0) - 2, max(faulty, default=0) + 3)
+    around = {
+        index + beside
+        for index, (before, after) in enumerate(pairwise(rows))
+        if before[1] != after[1]
+        for beside in (0, 1)
+    }
     for index, (week, *numbers) in enumerate(rows):
         if index in around:
-            table.add_row(
-                f"{week:%d %b}", *map(str, numbers), style="red" if numbers[0] != 1 else ""
-            )
+            table.add_row(f"{week:%d %b}", *map(str, numbers))
     console.print(table)

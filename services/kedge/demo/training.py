@@ -1,4 +1,4 @@
-"""A logistic regression on the first weeks, and the reference for the windows to come."""
+"""A logistic regression on some weeks, and the reference for the windows to come."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ _CATEGORIES = ("carrier", "origin", "dest")
 _RIDGE = 1e-3
 
 
-def train(flights: Sequence[Flight], code: InferenceCode, artifact: Path) -> Reference:
+def train(
+    flights: Sequence[Flight], code: InferenceCode, artifact: Path, *, shuffled: bool = False
+) -> Reference:
     """Write the model to `artifact` as JSON and give its reference.
 
     Args:
-        flights: of the first weeks; those with a known outcome are learnt from.
+        flights: those with a known outcome are learnt from.
         code: the inference code, whose `prepare` makes the features here as it does in service.
         artifact: where to write.
+        shuffled: whether each flight gets the outcome of another, by mistake.
     """
     prepared = [code.prepare(flight.instance) for flight in flights]
     pairs = [each if isinstance(each, tuple) else (each, ()) for each in prepared]
     rows = [dict(features) for features, _filled in pairs]
     truths = np.array([np.nan if f.late is None else float(f.late) for f in flights])
+    if shuffled:
+        np.random.default_rng(0).shuffle(truths)
     artifact.write_text(json.dumps(_fitted(rows, truths), sort_keys=True))
     outputs = code.predict(code.load(artifact), rows)
     return reference_of(

@@ -152,11 +152,15 @@ class Watch:
         return Change("decided", incident, window, record["release"], own[-1])
 
     def ailing(self) -> dict[int, str]:
-        """Of releases with an open incident that asks for a rollback, what it is."""
+        """Of releases with an open incident that asks for a rollback, what it is.
+
+        One that did not come with its release speaks against none: it is there under all of them.
+        """
         return {
             incident.release: f"{incident.rule}, {incident.subject}"
             for incident in self._open()
             if incident.action == "rollback"
+            and (incident.verdict is None or incident.verdict.came_with_release is not False)
         }
 
     def rule(self, name: str) -> Rule:

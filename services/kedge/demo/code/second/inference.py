@@ -1,4 +1,4 @@
-"""Inference code of release 2: as release 1, but leaving early earns no bonus."""
+"""Inference code of release 2: as that of release 1, but leaving early earns no bonus."""
 
 import json
 from pathlib import Path
