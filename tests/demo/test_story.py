@@ -9,7 +9,7 @@ import pytest
 
 from kedge.archive import connect
 from kedge.demo.flights import Flights
-from kedge.demo.story import TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
+from kedge.demo.chapters import CHAPTERS, TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,12 @@ def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
     for key in ("predictions_sent", "predictions_profiled", "predictions_archived"):
         assert told[key] == sent, key
     assert told["dead_lettered"] == told["false_rollbacks"] == 0
-    assert 1 <= told["windows_to_detection"] <= 2
-    assert (told["release_before"], told["release_after"]) == (2, 1)
+    (incident,) = told["incidents"]
+    assert incident["verdicts"] == ["code"]
+    assert 1 <= incident["windows_to_detection"] <= 2
+    assert (incident["from_release"], incident["to_release"]) == (2, 1)
     assert told["webhooks_delivered"] >= 2
-    assert told["fault_at"] < told["rolled_back_at"] < told["recovered_at"]
+    assert incident["fault_at"] < incident["rolled_back_at"] < incident["recovered_at"]
     with connect(tmp_path / "run" / "archive") as archive:
         _check_archive(archive, flights, told)
 
@@ -79,3 +81,10 @@ def test_flights_come_in_order_with_what_was_known_at_departure(flights):
     assert some == sorted(some, key=lambda flight: flight.departed)
     assert all("arr_delay" not in flight.instance for flight in some)
     assert all(flight.landed is None or flight.landed > flight.departed for flight in some)
+
+
+def test_fewer_days_tell_the_incidents_that_have_time_to_end():
+    assert [chapter.blame for chapter in Plan(1, 42).chapters] == ["code"]
+    assert Plan(1).chapters == CHAPTERS
+    assert Plan(1, 42).fix is None
+    assert Plan(1).fix is not None

@@ -42,8 +42,7 @@ class Training:
 
 MODELS = {
     "january": Training(YEAR_BEGINS, TRAINED_UNTIL),
-    # What a wrong key in a join does. Inputs and the share of late flights are as they should be,
-    # and so is the reference of the outputs, which are this model's own: only truth tells.
+    # What a wrong key in a join does: inputs and the share of late flights are as they should be.
     "spring": Training(instant(5, 1), instant(6, 8), shuffled=True),
 }
 
@@ -108,7 +107,7 @@ CHAPTERS = (
         "a badly trained model",
         instant(6, 16, 12),
         "a model trained on spring ships, its outcomes joined to the wrong flights",
-        rule="the model ranks no better than chance",
+        rule="the outputs are of another kind",
         blame="model",
         ships=Ships("spring", "first"),
     ),
