@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from kedge.archive import connect
-from kedge.demo.flights import Flights
 from kedge.demo.chapters import CHAPTERS, TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
+from kedge.demo.flights import Flights
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kedge.attribution import Verdict
 from kedge.contracts import decode, encode
 from kedge.policy import RELEASES, WINDOWS_BEFORE, Policy, Rule, Subject, Watch, alert_record
 from statistic_records import MINUTE, increase, statistic, window
@@ -615,3 +616,11 @@ def test_a_restart_keeps_the_evidence_of_the_windows():
     before.observe(_with_evidence(0, 0.9, 2000.0))
     after.restore({number: data for number, data in before.snapshot().items() if data})
     assert _steps(after.observe(_with_evidence(1, 0.9, 2000.0))) == [("fired", 1)]
+
+
+@pytest.mark.parametrize(("came", "ailing"), [(True, {1}), (None, {1}), (False, set())])
+def test_what_did_not_come_with_a_release_speaks_against_none(came, ailing):
+    watch = _watch(_rule(action="rollback"))
+    (fired,) = _fold(watch, window(1, 0, increase(0.9)))
+    watch._put(replace(fired.incident, verdict=Verdict("unclear", (), came_with_release=came)))
+    assert watch.ailing().keys() == ailing
