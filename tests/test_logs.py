@@ -40,6 +40,7 @@ def test_a_line_is_an_object_that_names_its_service(lines):
         {"nested": {"deep": [{"api_key": "hunter2"}]}},
         {"text": "signed with whsec_hunter2, as always"},
         {"data": b"whsec_hunter2"},
+        {"path": "/kedge/approvals/7.approve.1700000000000000.hunter2"},
     ],
 )
 def test_no_secret_reaches_a_line(lines, fields):

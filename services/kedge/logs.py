@@ -22,6 +22,7 @@ _SECRET_VALUE = re.compile(
     (?P<webhook>whsec_)[^\s"',;)}\]]+          # a Standard Webhooks secret
     | (?P<bearer>[Bb]earer\s+)[^\s"',;]+       # an Authorization header
     | (?P<token>kedge_)[A-Za-z0-9_-]{30,}       # a token of the HTTP API
+    | (?P<link>\d+\.(?:approve|reject)\.)\d+\.[A-Za-z0-9_-]+  # a signed link's end
     | (?P<user>://[^\s/:@]*:)[^\s/@]+(?=@)     # the password of a URL
     """
 )

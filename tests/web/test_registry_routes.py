@@ -1,12 +1,14 @@
 """Models, versions, releases and aliases over HTTP, held against the registry itself."""
 
 import io
+import pickle
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kedge.registry.tabular import read_reference
+from kedge.registry.tabular import Truth, read_reference
+from registry.building import write
 from web.asking import API
 
 CSV = b"x,carrier,late,id\n1.5,AA,0.1,1\n2.5,UA,0.7,2\n,AA,0.3,3\n"
@@ -245,3 +247,43 @@ def test_every_answer_has_the_headers_of_a_careful_server(reader, stranger):
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers
+
+
+def test_a_registration_takes_what_the_command_line_takes(operator, registry, tmp_path):
+    rows = "".join(f"{n % 7},S,{(n % 10) / 10},{int(n % 10 > 4)}\n" for n in range(200))
+    table = write(tmp_path / "train.csv", f"x,size,late,was_late\n{rows}")
+    versions = f"{API}/models/sized/versions"
+
+    def registered(artifact, **data):
+        sent = [("artifact", ("m", artifact)), ("reference", ("t.csv", table.read_bytes()))]
+        return operator.post(versions, files=sent, data={"output": "late", **data})
+
+    known = {"truth": "was_late", "threshold": "0.3", "order": "size=S,M,L"}
+    made = registered(b"{}", **known)
+    assert made.status_code == 201, made.text
+    expected = read_reference(
+        table,
+        outputs=["late"],
+        truth=Truth("was_late", threshold=0.3),
+        orders={"size": ["S", "M", "L"]},
+    )
+    kept = registry.model_version("sized", made.json()["id"])
+    assert kept.reference.to_record() == expected.to_record()
+
+    refused = registered(pickle.dumps({"a": 1}), **known)
+    assert "is a pickle" in _problem(refused, 422, "unsafe-artifact")["detail"]
+    allowed = registered(pickle.dumps({"a": 1}), **known, allow_pickle="true").json()
+    assert (allowed["format"], allowed["pickle_allowed_by"]) == ("pickle", "operate")
+    listed = operator.get(versions).json()["items"]
+    assert [(v["format"], v["pickle_allowed_by"]) for v in listed] == [
+        ("pickle", "operate"),
+        (kept.format, None),
+    ]
+    for wrong, said in (
+        ({"threshold": "0.3"}, "name its column in `truth`"),
+        ({**known, "threshold": "nan"}, "from 0 to 1"),
+        ({"order": "size"}, "COLUMN=LOW"),
+        ({"probability": "late"}, "CLASS=COLUMN"),
+        ({"allow_pickle": "yes"}, "true or false"),
+    ):
+        assert said in _problem(registered(b"{}", **wrong), 422, "invalid")["detail"]

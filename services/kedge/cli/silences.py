@@ -131,7 +131,7 @@ def _print(silences: list[Silence], *, as_json: bool) -> None:
     cells = (
         (
             each.id,
-            _state(each, now),
+            each.state(now),
             utc(each.starts_at),
             utc(each.over_at),
             each.author,
@@ -149,12 +149,5 @@ def _row(silence: Silence, now: int) -> dict[str, Any]:
         **{name: getattr(silence, name) for name in names},
         "expired_by": silence.expired_by,
         "matchers": silence.matchers.given,
-        "state": _state(silence, now),
+        "state": silence.state(now),
     }
-
-
-def _state(silence: Silence, now: int) -> str:
-    """As Alertmanager calls them."""
-    if silence.over_at <= now:
-        return "expired"
-    return "active" if silence.is_active(now) else "pending"

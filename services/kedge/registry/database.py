@@ -98,8 +98,11 @@ class Database:
             if self._last is not None:
                 self._last(connection)
 
-    def ending_with(self, last: Callable[[Connection], None]) -> Self:
-        """The same database, where `last` is done in each writing transaction before its end."""
+    def ending_with(self, last: Callable[[Connection], None] | None) -> Self:
+        """The same database, where `last` is done in each writing transaction before its end.
+
+        None for nothing.
+        """
         other = copy.copy(self)
         other._last = last  # noqa: SLF001 - it is one of us
         return other

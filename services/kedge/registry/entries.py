@@ -5,8 +5,8 @@ Times are microseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from kedge.policy import Matchers
 from kedge.profile import ColumnSpec, Reference
@@ -187,6 +187,12 @@ class Proposal:
     answer: str | None = None
     answered_at: int | None = None
 
+    def as_of(self, now: int) -> Self:
+        """As it is at a moment: nobody has to end what time ends."""
+        if self.state != "pending" or now < self.expires_at:
+            return self
+        return replace(self, state="expired", answered_at=self.expires_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -207,6 +213,10 @@ class Deletion:
     actor: str
     reason: str
     deleted_at: int
+
+
+SilenceState = Literal["pending", "active", "expired"]
+"""As Alertmanager calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,12 @@ class Silence:
     def is_active(self, at: int) -> bool:
         """Whether it is in force at a moment."""
         return self.starts_at <= at < self.over_at
+
+    def state(self, at: int) -> SilenceState:
+        """What it is at a moment."""
+        if self.over_at <= at:
+            return "expired"
+        return "active" if self.is_active(at) else "pending"
 
     @property
     def over_at(self) -> int:

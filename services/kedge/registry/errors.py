@@ -23,6 +23,13 @@ class SilenceError(KedgeError):
     """A silence that can't be, or is not there."""
 
 
+class UnknownSilenceError(SilenceError):
+    """There is no silence of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no silence {number}: `kedge silence list --all` shows them")
+
+
 class UnknownModelError(KedgeError):
     """No model of this name has a version."""
 

@@ -10,26 +10,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Table,
+    and_,
+    or_,
+    select,
+    tuple_,
+)
 
+from kedge.clock import Clock
 from kedge.registry import queries
 from kedge.registry.audit import AuditEntry
 from kedge.registry.database import Database
-from kedge.registry.entries import AliasMove, CodeVersion, Refusal, Release
+from kedge.registry.entries import (
+    AliasMove,
+    CodeVersion,
+    Deletion,
+    Proposal,
+    ProposalState,
+    Refusal,
+    Release,
+    Silence,
+    SilenceState,
+)
+from kedge.registry.silences import EVERY_SILENCE, silence_of
 from kedge.registry.tables import (
     alias_moves,
     audit,
     code_versions,
+    deletions,
     model_versions,
     models,
+    pickle_permissions,
+    proposals,
     refusals,
     releases,
+    silence_expiries,
+    silences,
     tokens,
 )
 from kedge.registry.tokens import Token
 
 Key = tuple[int | str, ...]
-Listing = Literal["model_versions", "code_versions", "releases", "alias_moves", "refusals"]
+Listing = Literal[
+    "model_versions", "code_versions", "releases", "alias_moves", "refusals", "deletions"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +77,8 @@ class ListedVersion:
     artifact: str
     created_at: int
     actor: str
+    format: str
+    pickle_allowed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +99,8 @@ _ORDERS: dict[str, _Order] = {
     "releases": _Order(releases, Release, (releases.c.number,)),
     "alias_moves": _Order(alias_moves, AliasMove, (alias_moves.c.generation,)),
     "refusals": _Order(refusals, Refusal, (refusals.c.refused_at, refusals.c.incident)),
+    "deletions": _Order(deletions, Deletion, (deletions.c.sequence,)),
+    "proposals": _Order(proposals, Proposal, (proposals.c.id,)),
     "audit": _Order(audit, AuditEntry, (audit.c.sequence,)),
     "tokens": _Order(tokens, Token, (tokens.c.created_at, tokens.c.name)),
 }
@@ -76,8 +109,8 @@ _ORDERS: dict[str, _Order] = {
 class Listings:
     """Pages, each with the keys after which to go on."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database, self._now = database, now
 
     def models(self, after: Key | None, limit: int) -> list[tuple[Key, ListedModel]]:
         """Every model, by name."""
@@ -111,6 +144,51 @@ class Listings:
         with self._database.read() as connection:
             return _page(connection, "audit", [], after, limit)
 
+    def proposals(
+        self,
+        after: Key | None,
+        limit: int,
+        *,
+        model: str | None = None,
+        alias: str | None = None,
+        state: ProposalState | None = None,
+    ) -> list[tuple[Key, Proposal]]:
+        """Proposals as they are now, the newest first."""
+        now, of = self._now(), proposals.c
+        over = and_(of.state == "pending", of.expires_at <= now)
+        wanted = [
+            column == value for column, value in ((of.model, model), (of.alias, alias)) if value
+        ]
+        if state == "pending":
+            wanted.append(and_(of.state == state, of.expires_at > now))
+        elif state is not None:
+            wanted.append(or_(of.state == state, over) if state == "expired" else of.state == state)
+        with self._database.read() as connection:
+            found = _page(connection, "proposals", wanted, after, limit)
+        return [(key, proposal.as_of(now)) for key, proposal in found]
+
+    def silences(
+        self, after: Key | None, limit: int, *, state: SilenceState | None = None
+    ) -> list[tuple[Key, Silence]]:
+        """Silences, the newest first.
+
+        Args:
+            after: where to go on.
+            limit: most of them.
+            state: as of now.
+        """
+        now, expired_at = self._now(), silence_expiries.c.expired_at
+        over = or_(silences.c.ends_at <= now, and_(expired_at.is_not(None), expired_at <= now))
+        begun = silences.c.starts_at <= now
+        statement = EVERY_SILENCE.order_by(silences.c.id.desc()).limit(limit)
+        if state is not None:
+            wanted = {"expired": over, "active": begun & ~over, "pending": ~begun & ~over}
+            statement = statement.where(wanted[state])
+        if after is not None:
+            statement = statement.where(silences.c.id < after[0])
+        with self._database.read() as connection:
+            return [((row.id,), silence_of(row)) for row in connection.execute(statement)]
+
     def tokens(self, after: Key | None, limit: int) -> list[tuple[Key, Token]]:
         """Every token, the newest first."""
         with self._database.read() as connection:
@@ -125,20 +203,29 @@ def _page(
     limit: int,
 ) -> list[tuple[Key, Any]]:
     order = _ORDERS[what]
-    fields = order.entry.__dataclass_fields__
+    source: FromClause = order.table
+    columns: list[ColumnElement[Any]] = [
+        order.table.c[name] for name in order.entry.__dataclass_fields__ if name in order.table.c
+    ]
+    if order.table is model_versions:
+        allowed = pickle_permissions.c
+        mine = (allowed.model == model_versions.c.model) & (
+            allowed.model_version == model_versions.c.id
+        )
+        source = source.outerjoin(pickle_permissions, mine)
+        columns.append(allowed.actor.label("pickle_allowed_by"))
+    keys = [key.label(f"key_{place}") for place, key in enumerate(order.keys)]
     statement = (
-        select(*(order.table.c[name] for name in fields))
+        select(*columns, *keys)
+        .select_from(source)
         .where(*wanted)
         .order_by(*(key.desc() for key in order.keys))
         .limit(limit)
     )
     if after is not None:
         statement = statement.where(tuple_(*order.keys) < tuple_(*after))
+    own = len(columns)
     return [
-        (_key(row, order.keys), order.entry(**row._asdict()))
+        (tuple(row[own:]), order.entry(**dict(zip(row._fields[:own], row[:own], strict=True))))
         for row in connection.execute(statement)
     ]
-
-
-def _key(row: Row[Any], keys: Sequence[Column[Any]]) -> Key:
-    return tuple(getattr(row, key.name) for key in keys)

@@ -66,7 +66,7 @@ class Proposals:
             queries.lock_model(connection, model)
             known = decisions.decided(connection, model, alias, incident)
             if known is not None:
-                return self._as_of_now(known) if isinstance(known, Proposal) else known
+                return known.as_of(self._now()) if isinstance(known, Proposal) else known
             current = next(iter(queries.latest_moves(connection, model, alias)), None)
             if current is None or current.generation != expected_generation:
                 raise StaleAliasError(model, alias, expected_generation, current)
@@ -107,7 +107,7 @@ class Proposals:
             UnknownProposalError: there is none.
         """
         with self._database.read() as connection:
-            return self._as_of_now(_get(connection, number))
+            return _get(connection, number).as_of(self._now())
 
     def list(
         self, model: str | None = None, states: Iterable[ProposalState] | None = None
@@ -122,9 +122,10 @@ class Proposals:
             if model is not None:
                 queries.require_model(connection, model)
             mine = () if model is None else (proposals.c.model == model,)
-            found = map(self._as_of_now, queries.proposals_where(connection, *mine))
-            wanted = None if states is None else frozenset(states)
-            return [each for each in found if wanted is None or each.state in wanted]
+            found = queries.proposals_where(connection, *mine)
+        now, wanted = self._now(), None if states is None else frozenset(states)
+        current = [each.as_of(now) for each in found]
+        return [each for each in current if wanted is None or each.state in wanted]
 
     def approve(self, number: int, *, actor: str, reason: str) -> AliasMove:
         """Move the alias as was proposed, in one transaction with the answer.
@@ -139,9 +140,8 @@ class Proposals:
             SettledProposalError: it was answered before, or has expired, or the alias was moved
                 meanwhile; nothing was moved.
         """
-        answered, move = self._answer(number, "approved", actor, reason)
-        if move is None:
-            raise SettledProposalError(answered)
+        _, move = self._answer(number, "approved", actor, reason)
+        assert move is not None
         return move
 
     def reject(self, number: int, *, actor: str, reason: str) -> Proposal:
@@ -151,7 +151,8 @@ class Proposals:
             UnknownProposalError: there is none.
             SettledProposalError: it was answered before, or has expired.
         """
-        return self._closed(number, "rejected", actor, reason)
+        rejected, _ = self._answer(number, "rejected", actor, reason)
+        return rejected
 
     def withdraw(self, number: int, *, actor: str, reason: str) -> Proposal:
         """Ask no more, as the incident has ended.
@@ -160,54 +161,64 @@ class Proposals:
             UnknownProposalError: there is none.
             SettledProposalError: it was answered before, or has expired.
         """
-        return self._closed(number, "withdrawn", actor, reason)
-
-    def _closed(self, number: int, state: ProposalState, actor: str, reason: str) -> Proposal:
-        answered, _ = self._answer(number, state, actor, reason)
-        if answered.state != state or answered.answered_by is None:
-            raise SettledProposalError(answered)
-        return answered
+        withdrawn, _ = self._answer(number, "withdrawn", actor, reason)
+        return withdrawn
 
     def _answer(
         self, number: int, state: ProposalState, actor: str, reason: str
     ) -> tuple[Proposal, AliasMove | None]:
-        """The proposal as it is after that, and the move, if this made one."""
+        """The proposal as it is after that, and the move that approving makes.
+
+        Raises:
+            SettledProposalError: it has ended otherwise.
+        """
         actor = checked_text(actor, "actor", required=True)
         reason = checked_text(reason, "reason", required=True)
-        with self._database.write() as connection:
-            queries.lock_model(connection, _get(connection, number).model)
-            proposal = _get(connection, number)
-            if proposal.state != "pending":
-                raise SettledProposalError(proposal)
-            if (expired := self._as_of_now(proposal)) != proposal:
-                return _put(connection, expired), None
-            answered = replace(
-                proposal, state=state, answered_by=actor, answer=reason, answered_at=self._now()
-            )
-            if state != "approved":
-                return _put(connection, answered), None
-            try:
-                move = decisions.append_move(
-                    connection,
-                    self._now(),
-                    proposal.model,
-                    proposal.alias,
-                    proposal.to_release,
-                    expected_generation=proposal.expected_generation,
-                    actor=actor,
-                    reason=f"approved ({reason}): {proposal.reason}",
-                    incident=proposal.incident,
-                )
-            except StaleAliasError as error:
-                # Found before anything was written. It stays stale: generations only grow.
-                stale = replace(answered, state="stale", answer=str(error))
-                return _put(connection, stale), None
-            return _put(connection, replace(answered, generation=move.generation)), move
+        try:
+            with self._database.write() as connection:
+                return self._answered(connection, number, state, actor, reason)
+        except SettledProposalError as error:
+            self._keep(error.proposal)
+            raise
 
-    def _as_of_now(self, proposal: Proposal) -> Proposal:
-        if proposal.state != "pending" or self._now() < proposal.expires_at:
-            return proposal
-        return replace(proposal, state="expired", answered_at=proposal.expires_at)
+    def _answered(
+        self, connection: Connection, number: int, state: ProposalState, actor: str, reason: str
+    ) -> tuple[Proposal, AliasMove | None]:
+        queries.lock_model(connection, _get(connection, number).model)
+        now = self._now()
+        proposal = _get(connection, number).as_of(now)
+        if proposal.state != "pending":
+            raise SettledProposalError(proposal)
+        answered = replace(proposal, state=state, answered_by=actor, answer=reason, answered_at=now)
+        if state != "approved":
+            return _put(connection, answered), None
+        try:
+            move = decisions.append_move(
+                connection,
+                now,
+                proposal.model,
+                proposal.alias,
+                proposal.to_release,
+                expected_generation=proposal.expected_generation,
+                actor=actor,
+                reason=f"approved ({reason}): {proposal.reason}",
+                incident=proposal.incident,
+            )
+        except StaleAliasError as error:
+            stale = replace(answered, state="stale", answer=str(error))
+            raise SettledProposalError(stale) from error
+        return _put(connection, replace(answered, generation=move.generation)), move
+
+    def _keep(self, settled: Proposal) -> None:
+        """Keep how a proposal was found to have ended.
+
+        In a transaction apart: whoever answered did not do what they wanted, and the audit must not
+        say so. In between nobody can end it otherwise, as time and generations only grow.
+        """
+        with self._database.ending_with(None).write() as connection:
+            queries.lock_model(connection, settled.model)
+            if _get(connection, settled.id).state == "pending":
+                _put(connection, settled)
 
 
 def _get(connection: Connection, number: int) -> Proposal:

@@ -13,7 +13,7 @@ from kedge.clock import Clock, microseconds_now
 from kedge.registry import decisions, events, queries
 from kedge.registry.audit import Act, Audit
 from kedge.registry.comparison import Difference, Released, differences
-from kedge.registry.content_stores import Contents, open_contents
+from kedge.registry.content_stores import open_contents
 from kedge.registry.database import Database
 from kedge.registry.deletion import Deletions
 from kedge.registry.entries import AliasMove, Proposal, Refusal, Release
@@ -40,12 +40,6 @@ class Registry(Deletions):
     another in the child. Every method may raise `DatabaseUnavailableError`, and a subclass of
     `KedgeError` for names that are not there.
     """
-
-    def __init__(
-        self, database: Database, contents: Contents, now: Clock = microseconds_now
-    ) -> None:
-        super().__init__(database, contents, now)
-        self.silences = Silences(database, now)
 
     @classmethod
     def open(cls, settings: Settings, *, now: Clock = microseconds_now) -> Self:
@@ -92,7 +86,12 @@ class Registry(Deletions):
     @property
     def listings(self) -> Listings:
         """Everything in the registry, a page at a time."""
-        return Listings(self._database)
+        return Listings(self._database, self._now)
+
+    @property
+    def silences(self) -> Silences:
+        """What webhooks say nothing about."""
+        return Silences(self._database, self._now)
 
     # Releases
 

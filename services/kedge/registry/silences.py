@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -11,13 +12,13 @@ from kedge.clock import Clock
 from kedge.policy import Matchers
 from kedge.registry.database import Database
 from kedge.registry.entries import Silence
-from kedge.registry.errors import SilenceError
+from kedge.registry.errors import SilenceError, UnknownSilenceError
 from kedge.registry.names import checked_text
 from kedge.registry.tables import silence_expiries, silences
 
-_ALL = select(silences, silence_expiries.c.expired_at, silence_expiries.c.expired_by).outerjoin(
-    silence_expiries, silence_expiries.c.silence == silences.c.id
-)
+EVERY_SILENCE = select(
+    silences, silence_expiries.c.expired_at, silence_expiries.c.expired_by
+).outerjoin(silence_expiries, silence_expiries.c.silence == silences.c.id)
 
 
 class Silences:
@@ -75,7 +76,7 @@ class Silences:
         """End a silence now. One that was expired before, or is over, stays as it is.
 
         Raises:
-            SilenceError: there is none of this number.
+            UnknownSilenceError: there is none of this number.
         """
         actor = checked_text(actor, "actor", required=True)
         with self._database.write() as connection:
@@ -93,28 +94,38 @@ class Silences:
                 pass  # somebody else was quicker
             return _silence(connection, number)
 
+    def get(self, number: int) -> Silence:
+        """A silence by its number.
+
+        Raises:
+            UnknownSilenceError: there is none.
+        """
+        with self._database.read() as connection:
+            return _silence(connection, number)
+
     def find(self, *, active_at: int | None = None) -> list[Silence]:
         """Every silence there ever was, the oldest first, or those in force at a moment.
 
         Args:
             active_at: microseconds since 1970 UTC.
         """
-        chosen = _ALL.order_by(silences.c.id)
+        chosen = EVERY_SILENCE.order_by(silences.c.id)
         if active_at is not None:
             chosen = chosen.where(silences.c.starts_at <= active_at, silences.c.ends_at > active_at)
         with self._database.read() as connection:
-            found = [_entry(row) for row in connection.execute(chosen)]
+            found = [silence_of(row) for row in connection.execute(chosen)]
         return [each for each in found if active_at is None or each.is_active(active_at)]
 
 
 def _silence(connection: Connection, number: int) -> Silence:
-    row = connection.execute(_ALL.where(silences.c.id == number)).one_or_none()
+    row = connection.execute(EVERY_SILENCE.where(silences.c.id == number)).one_or_none()
     if row is None:
-        raise SilenceError(f"there is no silence {number}: `kedge silence list --all` shows them")
-    return _entry(row)
+        raise UnknownSilenceError(number)
+    return silence_of(row)
 
 
-def _entry(row: Row[tuple[object, ...]]) -> Silence:
+def silence_of(row: Row[Any]) -> Silence:
+    """The silence of a row of `EVERY_SILENCE`."""
     values = row._asdict()
     matchers = Matchers(**json.loads(values.pop("matchers")))
     return Silence(matchers=matchers, **values)

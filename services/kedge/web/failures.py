@@ -17,13 +17,20 @@ from kedge.registry import (
     CodeConflictError,
     DatabaseUnavailableError,
     IncidentConflictError,
+    NothingBeforeError,
+    ProposedIncidentError,
     RefusedIncidentError,
+    SettledProposalError,
+    StillNeededError,
     TakenNameError,
     UnknownAliasError,
     UnknownModelError,
+    UnknownProposalError,
     UnknownReleaseError,
+    UnknownSilenceError,
     UnknownTokenError,
     UnknownVersionError,
+    UnsafeArtifactError,
 )
 from kedge.web import problems
 from kedge.web.backend import backend_of
@@ -33,15 +40,21 @@ from kedge.web.requests import request_id_of
 _OF_ERROR: dict[type[KedgeError], Kind] = {
     UnknownAliasError: problems.NOT_FOUND,
     UnknownModelError: problems.NOT_FOUND,
+    UnknownProposalError: problems.NOT_FOUND,
     UnknownReleaseError: problems.NOT_FOUND,
+    UnknownSilenceError: problems.NOT_FOUND,
     UnknownTokenError: problems.NOT_FOUND,
     UnknownVersionError: problems.NOT_FOUND,
     AmbiguousVersionError: problems.CONFLICT,
     CodeConflictError: problems.CONFLICT,
     IncidentConflictError: problems.CONFLICT,
+    NothingBeforeError: problems.CONFLICT,
+    ProposedIncidentError: problems.CONFLICT,
     RefusedIncidentError: problems.CONFLICT,
+    StillNeededError: problems.CONFLICT,
     TakenNameError: problems.CONFLICT,
     BadNameError: problems.INVALID,
+    UnsafeArtifactError: problems.UNSAFE_ARTIFACT,
 }
 _RETRY = {"Retry-After": "5"}
 _log = structlog.get_logger(__name__)
@@ -112,4 +125,6 @@ def _of_kedge(error: KedgeError) -> ApiError:
     if isinstance(error, DatabaseUnavailableError):
         _log.error("registry_unavailable", error=str(error))
         return ApiError(problems.UNAVAILABLE, "the registry is away", headers=_RETRY)
+    if isinstance(error, SettledProposalError):
+        return ApiError(problems.SETTLED_PROPOSAL, str(error), state=error.proposal.state)
     return ApiError(_OF_ERROR.get(type(error), problems.INVALID), str(error))

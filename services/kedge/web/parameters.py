@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -20,6 +21,7 @@ TokenName = Annotated[str, Path(pattern=f"^{NAME_PATTERN}$", description="Name o
 VersionPath = Annotated[
     str, Path(pattern=_VERSION, description="Its id, or the first six digits or more.")
 ]
+Number = Annotated[int, Path(ge=1, le=_LARGEST, description="Its number.")]
 ReleasePath = Annotated[int, Path(ge=1, le=_LARGEST, description="Number of the release.")]
 
 VersionId = Annotated[
@@ -35,6 +37,14 @@ Generation = Annotated[
     ),
 ]
 Text = Annotated[str, StringConstraints(max_length=10_000, pattern=_NO_NUL)]
+Why = Annotated[Text, Field(min_length=1, description="Why; it is kept.")]
+WhyDeleted = Annotated[
+    str, Query(min_length=1, max_length=1000, pattern=_NO_NUL, description="Why; it is kept.")
+]
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=dt.datetime(1970, 1, 1, tzinfo=dt.UTC), lt=dt.datetime(9999, 1, 1, tzinfo=dt.UTC)),
+]
 Filter = Annotated[str | None, Query(max_length=500, pattern=_NO_NUL)]
 
 

@@ -35,6 +35,7 @@ class Problem(BaseModel):
     current_generation: int | None = Field(
         None, description="Where an alias is that somebody else has moved; 0 if it is not there."
     )
+    state: str | None = Field(None, description="How a proposal ended that was answered now.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,14 @@ NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This can't be done with it")
 TIMEOUT = Kind("timeout", 408, "The body did not come in time")
 CONFLICT = Kind("conflict", 409, "It does not go with what there is")
+SETTLED_PROPOSAL = Kind("settled-proposal", 409, "The proposal has ended already")
 STALE_ALIAS = Kind("stale-alias", 409, "Somebody else moved the alias first")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "Somebody else moved the alias first")
 TOO_LARGE = Kind("too-large", 413, "The body is too large")
 MEDIA_TYPE_NOT_TAKEN = Kind("unsupported-media-type", 415, "The body is of a type not taken here")
 MISDIRECTED = Kind("misdirected", 421, "This server does not go by that name")
 INVALID = Kind("invalid", 422, "Something in the request can't be right")
+UNSAFE_ARTIFACT = Kind("unsafe-artifact", 422, "Loading the artifact may run code")
 PRECONDITION_REQUIRED = Kind("precondition-required", 428, "Say which generation you saw")
 RATE_LIMITED = Kind("rate-limited", 429, "Too many requests")
 INTERNAL = Kind("internal", 500, "A fault of this server")

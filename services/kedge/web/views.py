@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from kedge.registry import Scope
+from kedge.registry import ProposalState, Scope, Silence, SilenceState
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -45,6 +46,7 @@ class AliasView(View):
     reason: str
     incident: str | None = Field(description="What a rollback answers.")
     moved_at: Instant
+    share: float | None = Field(description="Of the traffic, that its release gets as a canary.")
 
 
 class ModelDetail(ModelView):
@@ -61,6 +63,10 @@ class ModelVersionView(View):
     artifact: str = Field(description="Content address of the artifact.")
     created_at: Instant
     actor: str
+    format: str = Field(description="Of the artifact.")
+    pickle_allowed_by: str | None = Field(
+        description="Who allowed that loading the artifact may run code; null where nobody did."
+    )
 
 
 class ColumnView(BaseModel):
@@ -121,6 +127,60 @@ class RefusalView(View):
     actor: str
     reason: str
     refused_at: Instant
+
+
+class ProposalView(View):
+    """A rollback that a person is asked about, as it is now."""
+
+    id: int
+    incident: str
+    model: str
+    alias: str
+    expected_generation: int = Field(description="Where the alias has to be for it.")
+    from_release: int
+    to_release: int
+    actor: str
+    reason: str
+    proposed_at: Instant
+    expires_at: Instant
+    state: ProposalState
+    generation: int | None = Field(description="Approved: of the move.")
+    answered_by: str | None
+    answer: str | None
+    answered_at: Instant | None
+
+
+class DeletionView(View):
+    """Something that was deleted."""
+
+    model: str
+    kind: str = Field(description="model_versions, code_versions or releases.")
+    subject: str = Field(description="Id of the version, or number of the release.")
+    actor: str
+    reason: str
+    deleted_at: Instant
+
+
+class SilenceView(View):
+    """Alerts that webhooks say nothing about for a while."""
+
+    id: int
+    matchers: dict[str, list[str]] = Field(description="Globs by label; all of them have to fit.")
+    starts_at: Instant
+    ends_at: Instant = Field(description="As it was wanted.")
+    author: str
+    comment: str
+    created_at: Instant
+    expired_at: Instant | None = Field(description="When somebody ended it early.")
+    expired_by: str | None
+    state: SilenceState
+
+    @classmethod
+    def of(cls, silence: Silence, now: int) -> Self:
+        """A silence as it is at a moment, in microseconds since 1970."""
+        return cls.model_validate(
+            {**asdict(silence), "matchers": silence.matchers.given, "state": silence.state(now)}
+        )
 
 
 class TokenView(View):

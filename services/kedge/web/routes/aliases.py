@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from kedge.registry import AliasMove, StaleAliasError, UnknownAliasError
+from kedge.registry import AliasMove, NothingBeforeError, StaleAliasError, UnknownAliasError
+from kedge.registry.history import release_before
 from kedge.web import API, problems
 from kedge.web.backend import RegistryDep
 from kedge.web.callers import Changes, OperatingByJson, Reading
@@ -48,6 +48,12 @@ class Move(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     release: ReleaseNumber
+    share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Of the traffic, that the release gets as a canary; by default as before.",
+    )
     reason: Text = ""
     incident: _Incident = None
     expected_generation: Generation = None
@@ -111,28 +117,24 @@ def roll_back_alias(
     response: Response,
     if_match: IfMatch = None,
 ) -> AliasView:
-    """Point an alias at the release where it pointed before, as the history of its moves has it.
+    """Point an alias at the release that it was on before; what it was moved back from is left out.
 
     What the caller saw is said as for a move.
     """
     seen = seen_generation(if_match, None, rollback.expected_generation)
     history = changes.registry.history(model, alias)
-    target = _before(history[:seen])
+    target = release_before(history[:seen])
     if target is None and seen != len(history):
         current = history[-1] if history else None
         raise _stale(StaleAliasError(model, alias, seen, current), by_body=if_match is None)
     if target is None:
-        raise ApiError(
-            problems.CONFLICT, f"`{alias}` of `{model}` has pointed at no other release before"
-        )
+        if not history:
+            raise UnknownAliasError(
+                model, alias, [m.alias for m in changes.registry.aliases(model)]
+            )
+        raise NothingBeforeError(history[-1])
     moved = _moved(changes, (model, alias), target, rollback, seen)
     return _told(moved, response)
-
-
-def _before(history: Sequence[AliasMove]) -> int | None:
-    """The last release other than the present one; None if there is none."""
-    targets = [move.to_release for move in history]
-    return next((target for target in reversed(targets) if target != targets[-1]), None)
 
 
 @router.get("/{alias}/history", responses=READING, dependencies=[Reading])
@@ -166,6 +168,7 @@ def _moved(
             actor=changes.caller.name,
             reason=asked.reason,
             incident=asked.incident,
+            share=asked.share if isinstance(asked, Move) else None,
         )
     except StaleAliasError as error:
         raise _stale(error, by_body=asked.expected_generation is not None) from error

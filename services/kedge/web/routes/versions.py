@@ -18,6 +18,7 @@ from kedge.web.conditional import ConditionalRoute
 from kedge.web.pages import Page, PagingDep
 from kedge.web.parameters import ModelName, VersionPath
 from kedge.web.problems import CHANGING, READING, ApiError
+from kedge.web.registration import REGISTRATION, orders_of, said, truth_of
 from kedge.web.uploads import Upload, received
 from kedge.web.views import CodeVersionView, ColumnView, ModelVersionDetail, ModelVersionView
 
@@ -72,6 +73,7 @@ def get_model_version(
         output={**_TEXTS, "description": "Columns with what the model predicts."},
         ignore={**_TEXTS, "description": "Columns that are no part of the model."},
         null={**_TEXTS, "description": "In CSV, texts that stand for a missing value."},
+        **REGISTRATION,
     ),
 )
 async def register_model_version(
@@ -90,7 +92,7 @@ async def register_model_version(
 
 
 def _register_model(upload: Upload, model: str, registry: Registry, actor: str) -> ModelVersion:
-    upload.only({"artifact", "reference"}, {"output", "ignore", "null"})
+    upload.only({"artifact", "reference"}, {"output", "ignore", "null", *REGISTRATION})
     artifact, reference = (_needed(upload, name) for name in ("artifact", "reference"))
     fields = upload.fields
     try:
@@ -99,8 +101,17 @@ def _register_model(upload: Upload, model: str, registry: Registry, actor: str) 
             outputs=fields["output"],
             ignored=fields["ignore"],
             nulls=fields["null"],
+            truth=truth_of(fields),
+            orders=orders_of(fields),
         )
-        return registry.register_model(model, artifact, profile, actor=actor)
+        return registry.register_model(
+            model,
+            artifact,
+            profile,
+            actor=actor,
+            allow_pickle=said(fields, "allow_pickle"),
+            inputs_differ=said(fields, "inputs_differ"),
+        )
     except KedgeError as error:
         raise _without_folder(error, upload) from error
 
