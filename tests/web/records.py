@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedge.webhooks.sample import sample_alerts
+from kedge.webhooks.sample import sample_notifications
 from statistic_records import MINUTE
 
 
@@ -18,7 +18,7 @@ class Decided:
 
 def alert(minute, *, incident="i", status="firing", model="m", decided=None, **fields):
     """A change of an alert in this minute."""
-    record = next(sample_alerts(model, minute * MINUTE + 1))
+    record = next(sample_notifications("w", model, minute * MINUTE + 1)).alerts[0]
     decision = decided and {
         "action": decided.action,
         "from_release": 2,
