@@ -68,7 +68,8 @@ def cut(port):
             if entry.is_socket():
                 # The descriptor is librdkafka's: this closes no more than a copy.
                 with socket.socket(fileno=os.dup(int(entry.name))) as end:
-                    if end.getpeername()[1] == port:
+                    inet = end.family in (socket.AF_INET, socket.AF_INET6)
+                    if inet and end.getpeername()[1] == port:
                         end.shutdown(socket.SHUT_RDWR)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from kedge.clock import microseconds_now
+from kedge.policy.matchers import Matchers
 from kedge.registry import Registry
 from registry.building import release
 from statistic_records import increase, statistic, window
@@ -22,14 +24,29 @@ def stocked(settings):
         for alias in ("a", "b"):
             for seen in range(3):
                 registry.move_alias(
-                    "m", alias, 1 + seen % 2, expected_generation=seen, actor="a", reason=""
+                    "m", alias, 1 + seen, expected_generation=seen, actor="a", reason=""
                 )
         registry.refuse("m", "a", "i", actor="a", reason="why")
+        registry.proposals.propose(
+            *("m", "b", 2),
+            expected_generation=3,
+            incident="j",
+            within=3_600_000_000,
+            actor="a",
+            reason="why",
+        )
+        registry.silences.create(
+            Matchers(model="m"),
+            ends_at=microseconds_now() + 3_600_000_000,
+            author="a",
+            comment="why",
+        )
         token, _ = registry.tokens.create("fuzz", "admin", actor="a")
         registry.tokens.create("t", "read", actor="a")
         there = {
             "model": "m",
             "number": 1,
+            "reason": "why",
             "against": 2,
             "name": "t",
             "release": 2,

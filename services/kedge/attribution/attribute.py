@@ -45,6 +45,9 @@ def attribute(fault: Fault, releases: Mapping[int, ReleaseNotes]) -> Verdict:
     beside = [s for s in everything if s is not main and _is_new(s, fault)]
     symptom = _leading(main, beside)
     found = suspects(fault, symptom, releases)
+    if symptom is not main and list(found.left) == ["model"]:
+        # No model moves an input: that one changed beside the fault and did not cause it.
+        symptom, found = main, suspects(fault, main, releases)
     first = f"{symptom.name} is {symptom.level:.3g} in release {fault.release}."
     because = [first, *found.because]
     match found.left:
