@@ -100,6 +100,10 @@ def test_a_form_approves_once_in_the_name_that_it_gives(client, registry):
     assert client.post(_path("reject"), data=SAID).status_code == 409
     assert client.get(_path()).status_code == 409
     assert registry.alias("m", "production") == move
+    done = [entry for entry in registry.audit.newest(10) if entry.result == "done"]
+    assert [(entry.actor, entry.action) for entry in done] == [
+        ("bob (by link)", "approve_proposal")
+    ]
 
 
 def test_a_program_rejects_by_json(client, registry):

@@ -16,6 +16,7 @@ from kedge.approvals.links import PATH, ExpiredLinkError, InvalidLinkError, Link
 from kedge.clock import Clock, microseconds_now
 from kedge.errors import KedgeError
 from kedge.registry import (
+    Act,
     BadNameError,
     DatabaseUnavailableError,
     Proposal,
@@ -95,9 +96,10 @@ def _unlogged(request: Request) -> None:
 def _done(registry: Registry, link: Link, actor: str, reason: str) -> str:
     # The name is what somebody with the link wrote, and history says so.
     who = f"{actor} (by link)"
+    audited = registry.audited(Act(who, f"{link.answer}_proposal", f"proposal {link.proposal}"))
     if link.answer == "reject":
-        return settled(registry.proposals.reject(link.proposal, actor=who, reason=reason))
-    move = registry.proposals.approve(link.proposal, actor=who, reason=reason)
+        return settled(audited.proposals.reject(link.proposal, actor=who, reason=reason))
+    move = audited.proposals.approve(link.proposal, actor=who, reason=reason)
     return (
         f"{move.alias} of {move.model} was moved from release {move.from_release} to "
         f"{move.to_release}, generation {move.generation}"
