@@ -26,7 +26,10 @@ COLUMNS = ("x", "y")
 STATISTIC = "missing_increase"
 
 AS_PUBLISHED = frozenset(
-    {"evidence", "onset", "onset_earliest", "onset_latest", "traffic_share", "volume_ratio"}
+    {
+        *("evidence", "onset", "onset_earliest", "onset_latest", "traffic_share", "volume_ratio"),
+        *("trend", "step", "missing_trend", "missing_step"),
+    }
 )
 """Statistics of a window's first publication, or of what else was known at its last one."""
 

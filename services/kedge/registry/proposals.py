@@ -178,8 +178,7 @@ class Proposals:
             with self._database.write() as connection:
                 return self._answered(connection, number, state, actor, reason)
         except SettledProposalError as error:
-            self._keep(error.proposal)
-            raise
+            raise SettledProposalError(self._kept(error.proposal)) from error
 
     def _answered(
         self, connection: Connection, number: int, state: ProposalState, actor: str, reason: str
@@ -209,16 +208,16 @@ class Proposals:
             raise SettledProposalError(stale) from error
         return _put(connection, replace(answered, generation=move.generation)), move
 
-    def _keep(self, settled: Proposal) -> None:
-        """Keep how a proposal was found to have ended.
+    def _kept(self, settled: Proposal) -> Proposal:
+        """Keep how a proposal was found to have ended; as who found it first has it.
 
         In a transaction apart: whoever answered did not do what they wanted, and the audit must not
         say so. In between nobody can end it otherwise, as time and generations only grow.
         """
         with self._database.ending_with(None).write() as connection:
             queries.lock_model(connection, settled.model)
-            if _get(connection, settled.id).state == "pending":
-                _put(connection, settled)
+            known = _get(connection, settled.id)
+            return _put(connection, settled) if known.state == "pending" else known
 
 
 def _get(connection: Connection, number: int) -> Proposal:
