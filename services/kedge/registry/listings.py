@@ -45,7 +45,6 @@ from kedge.registry.tables import (
     deletions,
     model_versions,
     models,
-    pickle_permissions,
     proposals,
     refusals,
     releases,
@@ -208,12 +207,8 @@ def _page(
         order.table.c[name] for name in order.entry.__dataclass_fields__ if name in order.table.c
     ]
     if order.table is model_versions:
-        allowed = pickle_permissions.c
-        mine = (allowed.model == model_versions.c.model) & (
-            allowed.model_version == model_versions.c.id
-        )
-        source = source.outerjoin(pickle_permissions, mine)
-        columns.append(allowed.actor.label("pickle_allowed_by"))
+        source = queries.PERMITTED_VERSIONS
+        columns.append(queries.PICKLE_ALLOWED_BY)
     keys = [key.label(f"key_{place}") for place, key in enumerate(order.keys)]
     statement = (
         select(*columns, *keys)

@@ -88,16 +88,21 @@ def version_id(connection: Connection, table: Table, given: str, model: str | No
     return found.pop()
 
 
+PERMITTED_VERSIONS = model_versions.outerjoin(
+    pickle_permissions,
+    (pickle_permissions.c.model == model_versions.c.model)
+    & (pickle_permissions.c.model_version == model_versions.c.id),
+)
+"""Model versions, each beside the permission to load its pickle, if there is one."""
+
+PICKLE_ALLOWED_BY = pickle_permissions.c.actor.label("pickle_allowed_by")
+
+
 def model_versions_of(connection: Connection, *where: ColumnElement[bool]) -> list[ModelVersion]:
     """The model versions for which all of it holds, the oldest first."""
-    allowed = pickle_permissions.c
     rows = connection.execute(
-        select(model_versions, allowed.actor.label("pickle_allowed_by"))
-        .outerjoin(
-            pickle_permissions,
-            (allowed.model == model_versions.c.model)
-            & (allowed.model_version == model_versions.c.id),
-        )
+        select(model_versions, PICKLE_ALLOWED_BY)
+        .select_from(PERMITTED_VERSIONS)
         .where(*where)
         .order_by(model_versions.c.created_at, model_versions.c.id)
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kedge.contracts.predictions import Floats, Ints
-from kedge.profile import UNIT, Profile, Reference, Scale
+from kedge.profile import UNIT, ColumnSpec, Profile, Reference, Scale
 from kedge.statistics.changes import ERRORS, Change, Changes, changes
 from kedge.statistics.statistic import Statistic
 
@@ -67,8 +67,8 @@ def _missing(
     found = changes(days, angles, weights + 1 / 2)
     told = _Told(starts, days, lacking / rows, weights, found, _of_share)
     for at, column in enumerate(reference.columns):
-        for name, statistic in (("missing_trend", told.trend(at)), ("missing_step", told.step(at))):
-            yield statistic(name, column.spec.role, column.spec.name)
+        yield told.statistic(at, "missing_trend", column.spec, Change.LINE)
+        yield told.statistic(at, "missing_step", column.spec, Change.STEP)
 
 
 def _means(
@@ -89,8 +89,8 @@ def _means(
     told = _Told(starts, days, means, rows, changes(days, means, rows), np.ones_like)
     for at, i in enumerate(scaled):
         spec = reference.columns[i].spec
-        for name, statistic in (("trend", told.trend(at)), ("step", told.step(at))):
-            yield statistic(name, spec.role, spec.name)
+        yield told.statistic(at, "trend", spec, Change.LINE)
+        yield told.statistic(at, "step", spec, Change.STEP)
 
 
 def _totals(parts: Sequence[Ints]) -> Ints:
@@ -123,23 +123,35 @@ class _Told:
     found: Changes
     variance: Callable[[Floats], Floats]
 
-    def trend(self, at: int) -> Callable[..., Statistic]:
+    def statistic(self, at: int, name: str, spec: ColumnSpec, wanted: Change) -> Statistic:
+        """What is said of one change of a column."""
+        rows, windows = int(self.rows[at].sum()), int(self.found.windows[at])
+        best = Change(self.found.best[at])
+        if windows < FEWEST_WINDOWS:
+            note = _SHORT.format(windows, FEWEST_WINDOWS)
+            return Statistic(name, None, rows, spec.role, spec.name, note=note)
+        if best != wanted:
+            note = _WHY[best].format(windows)
+            return Statistic(name, 0.0, rows, spec.role, spec.name, note=note)
+        value, variance, note = self._line(at) if wanted == Change.LINE else self._step(at)
+        margin = ERRORS * float(np.sqrt(variance))
+        low, high = value - margin, value + margin
+        return Statistic(name, value, rows, spec.role, spec.name, note=note, low=low, high=high)
+
+    def _line(self, at: int) -> tuple[float, Floats, str]:
+        """The slope, its variance, and what to know of it."""
         rows, values = self.rows[at], self.values[at]
-        if (said := self._nothing(at, Change.LINE)) is not None:
-            return said
         mean = np.average(values, weights=rows)
         away = self.days - np.average(self.days, weights=rows)
         squares = np.sum(rows * away**2)
         slope = float(np.sum(rows * away * (values - mean)) / squares)
         variance = self.found.dispersion[Change.LINE, at] * self.variance(mean) / squares
         span = slope * (self.days[-1] - self.days[0])
-        note = f"{span:+.3g} over {self.found.windows[at]} windows"
-        return self._within(slope, variance, rows, note)
+        return slope, variance, f"{span:+.3g} over {self.found.windows[at]} windows"
 
-    def step(self, at: int) -> Callable[..., Statistic]:
+    def _step(self, at: int) -> tuple[float, Floats, str]:
+        """The size of the step, its variance, and when it was."""
         rows, values, place = self.rows[at], self.values[at], self.found.place[at]
-        if (said := self._nothing(at, Change.STEP)) is not None:
-            return said
         sides = (slice(None, place), slice(place, None))
         before, after = (np.average(values[s], weights=rows[s]) for s in sides)
         variance = self.found.dispersion[Change.STEP, at] * sum(
@@ -148,31 +160,4 @@ class _Told:
         )
         when = np.datetime_as_string(np.datetime64(int(self.starts[place]), "us"), "s")
         note = f"since {when}Z, among {self.found.windows[at]} windows"
-        return self._within(float(after - before), variance, rows, note)
-
-    def _nothing(self, at: int, wanted: Change) -> Callable[..., Statistic] | None:
-        """What is said where it is not this change."""
-        windows, best = int(self.found.windows[at]), Change(self.found.best[at])
-        rows = int(self.rows[at].sum())
-        if windows < FEWEST_WINDOWS:
-            note = _SHORT.format(windows, FEWEST_WINDOWS)
-            return lambda name, role, column: Statistic(name, None, rows, role, column, note=note)
-        if best == wanted:
-            return None
-        note = _WHY[best].format(windows)
-        return lambda name, role, column: Statistic(name, 0.0, rows, role, column, note=note)
-
-    def _within(
-        self, value: float, variance: Floats, rows: Floats, note: str
-    ) -> Callable[..., Statistic]:
-        margin = ERRORS * float(np.sqrt(variance))
-        return lambda name, role, column: Statistic(
-            name,
-            value,
-            int(rows.sum()),
-            role,
-            column,
-            note=note,
-            low=value - margin,
-            high=value + margin,
-        )
+        return float(after - before), variance, note

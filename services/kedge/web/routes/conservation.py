@@ -6,6 +6,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 
+from kedge.doctor import Finding, Line
 from kedge.web import API
 from kedge.web.backend import BackendDep
 from kedge.web.callers import Reading
@@ -19,38 +20,12 @@ router = APIRouter(
 )
 
 
-class LineView(View):
-    """What became of the predictions of one model in one partition."""
-
-    model: str
-    partition: int
-    sent: int | None
-    dropped: int
-    missing: int
-    received: int
-    profiled: int
-    dead_lettered: int
-    duplicate: int
-    late: int
-    archived: int
-    unreadable: int
-
-
-class FindingView(View):
-    """Something to know, in a sentence."""
-
-    severity: Literal["gap", "behind", "note"]
-    text: str
-    model: str | None
-    partition: int | None
-
-
 class ReportView(View):
     """Whether all sums agree."""
 
     status: Literal["whole", "gap", "behind"]
-    lines: list[LineView]
-    findings: list[FindingView]
+    lines: list[Line]
+    findings: list[Finding]
 
 
 @router.get("/conservation", responses=READING)
