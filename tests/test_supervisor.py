@@ -50,11 +50,13 @@ def up(settings):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    eventually(lambda: len(_children_of(process.pid)), lambda n: n == len(wanted(settings)))
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    try:
+        eventually(lambda: len(_children_of(process.pid)), lambda n: n == len(wanted(settings)))
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def test_up_runs_every_service_restarts_what_dies_and_stops_cleanly(up, settings):
