@@ -16,7 +16,7 @@ from kedge.contracts import (
 )
 from kedge.rehearsal.inputs import Input, newest_inputs
 from kedge.rehearsal.tail import Logger, last_inputs
-from services import produce
+from services import PATIENCE, plain_producer, produce
 
 VALUES = st.one_of(
     st.none(),
@@ -82,6 +82,21 @@ def topic(settings):
 def _last(settings, topic, most, seconds=60.0):
     found = last_inputs(settings.kafka, topic, LOGGER, most, seconds)
     return [each.features["x"] for each in found]
+
+
+def test_the_newest_inputs_are_found_in_whatever_partition_they_lie(settings, topic):
+    client = plain_producer(settings.kafka)
+    noise = encode_batch(_batch([{"x": -1.0}], release=1, start=900))
+    older, newer = (
+        encode_batch(_batch([{"x": float(n + i)} for i in range(10)], start=n)) for n in (0, 10)
+    )
+    client.produce(topic, newer, partition=0)
+    for _ in range(300):  # more than one look backwards
+        client.produce(topic, noise, partition=0)
+    client.produce(topic, older, partition=1)
+    assert client.flush(PATIENCE) == 0
+    assert _last(settings, topic, 8) == [float(n) for n in range(12, 20)]
+    assert _last(settings, topic, 12) == [float(n) for n in range(8, 20)]
 
 
 def test_the_newest_inputs_of_one_release_are_found_among_all_that_is_logged(settings, topic):

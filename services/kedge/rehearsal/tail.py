@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import (
@@ -23,6 +23,8 @@ MOST_BYTES = 64 << 20
 _FIRST_LOOK = 200
 """Messages from the end of each partition; each further look goes ten times as far."""
 
+_Found = tuple[int, Input]  # with its event time
+
 _AT_ONCE = 500
 _TIMEOUT = 5.0
 
@@ -41,8 +43,9 @@ def last_inputs(
 ) -> list[Input]:
     """The newest committed inputs of a release by event time, the oldest of them first.
 
-    It looks from the end of each partition backwards, until there are enough, nothing is left, the
-    time is over or `MOST_BYTES` were read. So what has not been logged for long may not be found.
+    It looks from the end of each partition backwards, until nothing in it can be newer than those
+    that were found, the time is over or `MOST_BYTES` were read. So what has not been logged for
+    long may not be found.
 
     Args:
         kafka: librdkafka options.
@@ -57,23 +60,46 @@ def last_inputs(
     deadline = time.monotonic() + seconds
     # The group is never joined and nothing is committed: librdkafka wants a name.
     client = consumer(kafka, "kedge.rehearsal", enable_partition_eof=True)
-    found: list[tuple[int, Input]] = []
+    found: dict[int, list[_Found]] = {}
     try:
         ends = _ends(client, topic)
         look, room = _FIRST_LOOK, MOST_BYTES
-        while ends and len(found) < most and room > 0 and time.monotonic() < deadline:
+        while ends and room > 0 and time.monotonic() < deadline:
             starts = {n: max(low, high - look) for n, (low, high) in ends.items()}
-            for value in _values(client, topic, ends, starts, deadline):
+            for number, value in _values(client, topic, ends, starts, deadline):
                 room -= len(value)
-                found += _inputs(value, logger, most)
+                found.setdefault(number, []).extend(_inputs(value, logger, most))
                 if room <= 0:
                     break
-            ends = {n: (low, starts[n]) for n, (low, _) in ends.items() if starts[n] > low}
+            newest = _newest(found, most)
+            since = newest[0][0] if len(newest) == most else None
+            ends = {
+                n: (low, starts[n])
+                for n, (low, _) in ends.items()
+                if starts[n] > low and _may_be_newer(found.get(n, ()), since)
+            }
             look *= 10
     finally:
         client.close()
-    found.sort(key=lambda each: each[0])
-    return [each for _, each in found[-most:]]
+    return [each for _, each in _newest(found, most)]
+
+
+def _newest(found: Mapping[int, Sequence[_Found]], most: int) -> list[_Found]:
+    everything = [each for of_partition in found.values() for each in of_partition]
+    return sorted(everything, key=lambda each: each[0])[-most:]
+
+
+def _may_be_newer(of_partition: Sequence[_Found], since: int | None) -> bool:
+    """Whether what lies before in a partition may belong to the newest of all.
+
+    Not if something that was found in it is older than these: a release logs in the order of its
+    event times, about.
+
+    Args:
+        of_partition: what was found in it.
+        since: the event time that the newest of all go back to; None as long as there are too few.
+    """
+    return since is None or all(at > since for at, _ in of_partition)
 
 
 def _ends(client: Consumer, topic: str) -> dict[int, tuple[int, int]]:
@@ -92,8 +118,8 @@ def _values(
     ends: dict[int, tuple[int, int]],
     starts: dict[int, int],
     deadline: float,
-) -> Iterator[bytes]:
-    """What lies between the starts and the ends, in the order in which it arrives."""
+) -> Iterator[tuple[int, bytes]]:
+    """Partition and value of what lies between the starts and the ends, as it arrives."""
     client.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
     left = set(starts)
     while left and time.monotonic() < deadline:
@@ -102,7 +128,7 @@ def _values(
             error = message.error()
             if error is None:
                 if int(message.offset() or 0) < ends[number][1] and (value := message.value()):
-                    yield value
+                    yield number, value
                 if int(message.offset() or 0) + 1 >= ends[number][1]:
                     left.discard(number)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
