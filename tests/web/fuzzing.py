@@ -74,6 +74,8 @@ def lead(case, there):
         for name in ("If-Match", "If-None-Match"):
             (case.headers or {}).pop(name, None)
         case.body["expected_generation"] = None
+    # Nobody has got a page yet that another could go on after.
+    (case.query or {}).pop("cursor", None)
     for part in (case.path_parameters, case.query, case.body):
         if isinstance(part, dict):
             part.update({name: named[name] for name in part if name in named})
