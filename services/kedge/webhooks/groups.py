@@ -28,7 +28,7 @@ it was muted: when it is not any more and still fires, that is news."""
 Silenced = Callable[[Labels], bool]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Incident:
     """An incident that fires, or whose end somebody is still to be told of.
 
@@ -179,36 +179,24 @@ class Groups:
         now: int,
         muted: _Muted,
     ) -> Iterator[Notification]:
-        name = webhook.name
-        key = _key(webhook, group)
+        name, key = webhook.name, _key(webhook, group)
         sent = self._sent.get(key)
-        ended = []
-        for each in incidents:
-            if each.fires or not each.is_news(name):
-                continue
-            if name in each.told or each not in muted:
-                ended.append(each)
-            else:
-                self._mark(each, name)  # over before anybody wanted to hear of it
+        ended = self._ended(name, incidents, muted)
         fresh = [each for each in incidents if each.fires and each.is_news(name)]
-        over = any(_is_ready(each, webhook, sent, now) for each in ended)
-        ready = [each for each in fresh if _is_ready(each, webhook, sent, now)]
-        repeated = sent is not None and now >= sent + _micros(webhook.repeat_interval_seconds)
         known = [each for each in incidents if each.fires and name in each.told]
-        if not (over or ready or (repeated and known)):
+        pressing = {each for each in (*ended, *fresh) if _is_ready(each, webhook, sent, now)}
+        if sent is not None and now >= sent + _micros(webhook.repeat_interval_seconds):
+            pressing.update(known)
+        if not pressing:
             return
-        loud = [each for each in (*fresh, *known) if each not in muted]
-        heard = {id(each) for each in loud}
-        if not over and not any(
-            id(each) in heard for each in (*ready, *(known if repeated else ()))
-        ):
+        heard = [*ended, *(each for each in (*fresh, *known) if each not in muted)]
+        if pressing.isdisjoint(heard):
             return
-        listed = {each.alert["id"]: each.alert for each in (*ended, *loud)}
-        for each in (*ended, *loud):
+        listed = {each.alert["id"]: each.alert for each in heard}
+        for each in heard:
             self._mark(each, name)
-        for each in known:
-            if id(each) not in heard:
-                self._mark(each, name, _LEFT_OUT)
+        for each in set(known).difference(heard):
+            self._mark(each, name, _LEFT_OUT)
         self._sent[key] = now
         self._touched.add(("sent", *key))
         # What was told before and is muted now still fires: the group is not over.
@@ -217,6 +205,19 @@ class Groups:
         for start in range(0, len(alerts), _MOST_ALERTS):
             some = alerts[start : start + _MOST_ALERTS]
             yield Notification.of(name, group, some, now, firing=firing)
+
+    def _ended(
+        self, endpoint: str, incidents: Iterable[_Incident], muted: _Muted
+    ) -> list[_Incident]:
+        """Those whose end is to be told; what is over before anybody heard of it is not."""
+        ended = []
+        for each in incidents:
+            if not each.fires and each.is_news(endpoint):
+                if endpoint in each.told or each not in muted:
+                    ended.append(each)
+                else:
+                    self._mark(each, endpoint)
+        return ended
 
     def _forget(self, now: int) -> None:
         """Let go of incidents whose end was told to all, and of groups that may begin anew."""
