@@ -77,8 +77,8 @@ class _Archiver:
         self._settings = settings.archive
         self._topics = Topics(settings.topic_prefix)
         self._datasets = {getattr(self._topics, dataset): dataset for dataset in SCHEMAS}
-        self._disk = Disk(settings.archive_path)
-        self._ledger = ColumnLedger(self._disk)
+        self._store = Disk(settings.archive_path)
+        self._ledger = ColumnLedger(self._store)
         self._assigned: dict[_Place, _Assigned] = {}
         self._admin = admin(kafka)
         self._producer = producer(kafka)
@@ -92,14 +92,14 @@ class _Archiver:
         )
 
     def run(self) -> None:
-        prepare(self._disk)
+        prepare(self._store)
         self._consumer.subscribe(
             list(self._datasets),
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        _log.info("started", archive=str(self._disk.root))
+        _log.info("started", archive=str(self._store.root))
         look = time.monotonic() + _LOOK
         while not self._stop.is_set():
             # One by one: a list could hold messages from before a seek or a rebalance.
@@ -227,7 +227,7 @@ class _Archiver:
         if start > end:
             raise KedgeError(
                 f"partition {place[1]} of {place[0]} ends at offset {end}, but {start} was "
-                f"archived already under {self._disk.root}: the broker lost messages. Restore it, "
+                f"archived already under {self._store.root}: the broker lost messages. Restore it, "
                 "or archive elsewhere (KEDGE_ARCHIVE__PATH)."
             )
         return start
@@ -237,7 +237,7 @@ class _Archiver:
         for each in partitions:
             place = (each.topic, each.partition)
             writer = PartitionWriter(
-                self._disk,
+                self._store,
                 self._ledger,
                 self._datasets[each.topic],
                 ids[each.topic],

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kedge.archive.layout import EMPTY, component
+from kedge.archive.layout import component
 from kedge.evaluation.segmenting import Segmenting
 from kedge.evaluation.shelf import Named
 from kedge.evaluation.truths import Prediction, name_of
@@ -83,7 +83,7 @@ class ArchivedPredictions:
             return
         # In the order of the log: of duplicates, the first counts.
         for file in sorted(path.glob("*.parquet")):
-            if file.name not in folder.read and file.name != EMPTY:
+            if file.name not in folder.read:
                 yield list(self._predictions(file, model))
                 folder.read.add(file.name)
         folder.changed = changed if now - changed > _UNSETTLED else 0
