@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kedge.archive.store import Store
 from kedge.archive.layout import component
+from kedge.archive.store import Store
 from kedge.contracts import Column, Role
 from kedge.contracts.predictions import State
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from kedge.archive.datasets import TIMES
 from kedge.archive.journal import settled
-from kedge.archive.layout import Compacted, Raw, compacted_name, parsed, parquet_writer
+from kedge.archive.layout import Compacted, Raw, compacted_name, parquet_writer, parsed
 from kedge.archive.snapshots import Catalog, Day, Snapshot, next_snapshot
 from kedge.archive.store import Store
 
@@ -105,9 +105,7 @@ def merges(
     return found
 
 
-def compact(
-    store: Store, folder: str, sizes: Sizes, now: float, *, until: Mapping[str, int] | None = None
-) -> int:
+def compact(store: Store, folder: str, sizes: Sizes, now: float) -> int:
     """Merge what is worth it of one model, each date by itself; how many files were replaced.
 
     Args:
@@ -115,51 +113,47 @@ def compact(
         folder: of the model: `predictions/model=flights`.
         sizes: what is worth it.
         now: in seconds since 1970.
-        until: see `merges`; as it is by default.
+
+    Raises:
+        OSError: the archive can't be read or written.
+        duckdb.Error: a file of it can't be read.
     """
-    dataset = folder.partition("/")[0]
-    until = settled(store, dataset) if until is None else until
+    until = settled(store, folder.partition("/")[0])
     # In this order: all files of what is settled are there by now.
     days: dict[str, dict[str, int]] = {}
     for path, size in store.below(folder):
         _, day, name = path.rsplit("/", 2)
         days.setdefault(day.removeprefix("date="), {})[name] = size
     catalog, replaced = Catalog(store), 0
+    compacted = catalog.snapshot(folder).days
     for date, files in sorted(days.items()):
-        snapshot = catalog.snapshot(folder)
-        if snapshot.drops(date):
-            continue
-        for merge in merges(files, snapshot.days.get(date, Day()), until, sizes):
-            if not _merge(store, catalog, folder, date, merge, sizes.target, now):
-                break  # somebody else compacts this model
+        for merge in merges(files, compacted.get(date, Day()), until, sizes):
+            snapshot = catalog.snapshot(folder)
+            if not all(snapshot.counts(date, name) for name in merge.files):
+                break  # it was dropped, or somebody else compacts it
+            place = f"{folder}/date={date}"
+            if not _merged(store, place, merge, sizes.target, before=snapshot, now=now):
+                break
             replaced += len(merge.files)
     return replaced
 
 
-def _merge(
-    store: Store, catalog: Catalog, folder: str, date: str, merge: Merge, target: int, now: float
+def _merged(
+    store: Store, place: str, merge: Merge, target: int, *, before: Snapshot, now: float
 ) -> bool:
-    before = catalog.snapshot(folder)
-    day = before.days.get(date, Day())
-    if before.drops(date) or not _still_counts(before, date, merge):
-        return False
-    after = next_snapshot(before, now)
-    place = f"{folder}/date={date}"
-    inputs = [f"{place}/{name}" for name in merge.files]
+    folder, _, date = place.rpartition("/date=")
+    day, after = before.days.get(date, Day()), next_snapshot(before, now)
     names = []
-    for aside in _written(store, inputs, target):
+    for aside in _written(store, [f"{place}/{name}" for name in merge.files], target):
         names.append(compacted_name(after.generation, merge.topic_id))
         store.publish([(aside, f"{place}/{names[-1]}")])
     kept = [name for name in day.files if name not in merge.files]
     merged = Day((*kept, *names), {**day.covered, **merge.covered})
-    if catalog.commit(folder, replace(after, days={**before.days, date: merged})):
+    # Should this fail, the snapshot may be there or not. Then the new files stay.
+    if Catalog(store).commit(folder, replace(after, days={**before.days, date: merged})):
         return True
     store.remove(f"{place}/{name}" for name in names)
     return False
-
-
-def _still_counts(snapshot: Snapshot, date: str, merge: Merge) -> bool:
-    return all(snapshot.counts(date, name) for name in merge.files)
 
 
 def _written(store: Store, names: list[str], target: int) -> Iterator[Path]:

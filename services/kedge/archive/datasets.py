@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kedge.archive.columns import ColumnLedger
-from kedge.archive.store import Store
 from kedge.archive.layout import write_empty
 from kedge.archive.predictions import SCHEMA, PredictionRows
 from kedge.archive.records import KINDS, RecordRows, ReleaseRows
 from kedge.archive.rows import Rows
+from kedge.archive.store import Store
 
 SCHEMAS = {"predictions": SCHEMA, **{name: kind.schema for name, kind in KINDS.items()}}
 """Columns by dataset; each dataset is named as the topic that it comes from."""

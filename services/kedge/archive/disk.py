@@ -25,6 +25,7 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.url = str(self.root)
+        self.poll = 0.0
 
     def pattern(self, name: str) -> str:
         """What DuckDB finds just this file with."""
@@ -62,6 +63,13 @@ class Disk:
             else:
                 with contextlib.suppress(FileNotFoundError):
                     yield name, entry.stat().st_size
+
+    def changed(self, folder: str) -> int:
+        """When the names in `folder` last changed, in nanoseconds since 1970; 0 without it."""
+        try:
+            return (self.root / folder).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def write_aside(self, label: str, write: Callable[[BinaryIO], object]) -> Path:
         """A file that nobody reads yet, safely on the disk.

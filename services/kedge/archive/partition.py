@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from kedge.archive.columns import ColumnLedger
 from kedge.archive.datasets import new_rows
-from kedge.archive.store import Store
 from kedge.archive.journal import Journal, Range
 from kedge.archive.layout import by_date, component, file_name, write_parquet
 from kedge.archive.rows import Rows
+from kedge.archive.store import Store
 from kedge.contracts import UnreadableMessageError
 
 

@@ -15,6 +15,7 @@ that nothing was missed.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
@@ -81,6 +82,19 @@ class Snapshot:
         return cls(**{**record, "days": days})
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Files that count, at one moment.
+
+    Attributes:
+        files: their names, sorted; compacted ones before those of the archiver.
+        snapshots: by folder of a dataset's model, the snapshot that says so.
+    """
+
+    files: list[str]
+    snapshots: Mapping[str, Snapshot]
+
+
 class Catalog:
     """Which files of an archive count, at any moment.
 
@@ -102,11 +116,15 @@ class Catalog:
             model: of this model only.
             since: of this date and later ones only, as `2013-02-01`.
         """
+        return self.listed(dataset, model=model, since=since).files
+
+    def listed(self, dataset: str, *, model: str | None = None, since: str = "") -> Listing:
+        """As `files`, with the snapshots."""
         within = dataset if model is None else f"{dataset}/{component('model', model)}"
         while True:
             generations = self.generations(within)
             try:
-                names = self._listed(within, generations, since)
+                listing = self._listed(within, generations, since)
             except FileNotFoundError:
                 continue  # a newer snapshot is there, as this one was removed
             # A model without any had its generation 0, which the first compaction writes down.
@@ -114,7 +132,7 @@ class Catalog:
                 max(generations.get(folder, [0])) in kept
                 for folder, kept in self.generations(within).items()
             ):
-                return names
+                return listing
 
     def snapshot(self, folder: str) -> Snapshot:
         """The newest snapshot of a dataset of a model: `predictions/model=flights`."""
@@ -149,29 +167,27 @@ class Catalog:
         """
         if snapshot.generation == 1:
             self._store.create(snapshot_name(folder, 0), Snapshot().to_bytes())
-        return self._store.create(
-            snapshot_name(folder, snapshot.generation), snapshot.to_bytes()
-        )
+        return self._store.create(snapshot_name(folder, snapshot.generation), snapshot.to_bytes())
 
-    def _listed(
-        self, within: str, generations: Mapping[str, list[int]], since: str
-    ) -> list[str]:
-        snapshots = {folder: self._read(folder, max(kept)) for folder, kept in generations.items()}
+    def _listed(self, within: str, generations: Mapping[str, list[int]], since: str) -> Listing:
+        snapshots = defaultdict(
+            Snapshot,
+            {folder: self._read(folder, max(kept)) for folder, kept in generations.items()},
+        )
         raw = (
             f"{folder}/date={date}/{name}"
             for folder, date, name in self._on_the_store(within, since)
-            if isinstance(parsed(name), Raw)
-            and snapshots.get(folder, Snapshot()).counts(date, name)
+            if isinstance(parsed(name), Raw) and snapshots[folder].counts(date, name)
         )
         # Not as they are listed: one that should be there and is not has to be an error.
         compacted = (
             f"{folder}/date={date}/{name}"
-            for folder, snapshot in snapshots.items()
+            for folder, snapshot in list(snapshots.items())
             for date, day in snapshot.days.items()
             if date >= since
             for name in day.files
         )
-        return sorted((*raw, *compacted))
+        return Listing(sorted((*raw, *compacted)), snapshots)
 
     def _on_the_store(self, within: str, since: str) -> Iterator[tuple[str, str, str]]:
         """Folder of the model, date and name of each file."""

@@ -20,6 +20,8 @@ class Store(Protocol):
     """
 
     url: str
+    poll: float
+    """Seconds between two looks for news, where each look has its price."""
 
     def pattern(self, name: str) -> str:
         """What DuckDB finds just this file with."""
@@ -39,6 +41,12 @@ class Store(Protocol):
 
     def below(self, folder: str) -> Iterator[tuple[str, int]]:
         """Names and sizes in bytes of all files in and below `folder`."""
+
+    def changed(self, folder: str) -> int:
+        """When the names in `folder` last changed, as far as it is known; 0 where it is missing.
+
+        In nanoseconds since 1970, and as coarse as the clock that it is taken from.
+        """
 
     def write_aside(self, label: str, write: Callable[[BinaryIO], object]) -> Path:
         """A file that nobody reads yet; `clear_aside` knows it by its label."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,12 +153,18 @@ def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConn
 
 def _lister(store: Store) -> Callable[[str], list[str]]:
     catalog = Catalog(store)
+    # A query may ask several times, and an object store takes its time to answer.
+    known: dict[str, tuple[float, list[str]]] = {}
 
     def archived_files(dataset: str) -> list[str]:
         if dataset not in SCHEMAS:
             raise ValueError(f"no dataset is called {dataset!r}: {', '.join(SCHEMAS)}")
-        names = [empty_name(dataset, SCHEMAS[dataset]), *catalog.files(dataset)]
-        return [store.pattern(name) for name in names]
+        at, patterns = known.get(dataset, (-math.inf, []))
+        if time.monotonic() - at >= store.poll:
+            names = [empty_name(dataset, SCHEMAS[dataset]), *catalog.files(dataset)]
+            patterns = [store.pattern(name) for name in names]
+            known[dataset] = time.monotonic(), patterns
+        return patterns
 
     return archived_files
 
