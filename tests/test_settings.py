@@ -31,7 +31,7 @@ def test_where_things_lie_follows_home(tmp_path):
     settings = Settings(home=tmp_path)
     moved = settings.model_copy(update={"home": tmp_path / "moved"})
     assert moved.registry_url == f"sqlite:///{tmp_path / 'moved' / 'registry.db'}"
-    assert moved.archive_path == tmp_path / "moved" / "archive"
+    assert moved.archive_url == str(tmp_path / "moved" / "archive")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The archiver: predictions, outcomes, statistics, alerts and releases become Parquet files.
 
-Each row once, whatever is killed when: `kedge.archive.partition` has how. The disk says what was
+Each row once, whatever is killed when: `kedge.archive.partition` has how. The archive says what was
 archived; the group's offsets in Kafka are committed for those who look at the lag.
 
 Where a message can't be read, it is a dead letter once: those of `outcomes` are this service's,
@@ -33,7 +33,7 @@ from confluent_kafka import (
     Uuid,
 )
 
-from kedge.archive import SCHEMAS, ColumnLedger, Disk, PartitionWriter, prepare
+from kedge.archive import SCHEMAS, ColumnLedger, PartitionWriter, open_archive, prepare
 from kedge.broker import connection
 from kedge.contracts import Topics, UnreadableMessageError
 from kedge.errors import KedgeError
@@ -77,29 +77,29 @@ class _Archiver:
         self._settings = settings.archive
         self._topics = Topics(settings.topic_prefix)
         self._datasets = {getattr(self._topics, dataset): dataset for dataset in SCHEMAS}
-        self._disk = Disk(settings.archive_path)
-        self._ledger = ColumnLedger(self._disk)
+        self._store = open_archive(settings.archive_url)
+        self._ledger = ColumnLedger(self._store)
         self._assigned: dict[_Place, _Assigned] = {}
         self._admin = admin(kafka)
         self._producer = producer(kafka)
         self._consumer: Consumer = consumer(
             kafka,
             f"{settings.topic_prefix}.archiver",
-            # The disk says where to start. Should Kafka have lost that place, we want to know.
+            # The archive says where to start. Should Kafka have lost that place, we want to know.
             auto_offset_reset="error",
             # Where a range is read again, its end may be transaction markers and no message.
             enable_partition_eof=True,
         )
 
     def run(self) -> None:
-        prepare(self._disk)
+        prepare(self._store)
         self._consumer.subscribe(
             list(self._datasets),
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
-        _log.info("started", archive=str(self._disk.root))
+        _log.info("started", archive=self._store.url)
         look = time.monotonic() + _LOOK
         while not self._stop.is_set():
             # One by one: a list could hold messages from before a seek or a rebalance.
@@ -212,7 +212,7 @@ class _Archiver:
         return True
 
     def _move(self, place: _Place) -> None:
-        """Go on where the disk says."""
+        """Go on where the archive says."""
         mine = self._assigned[place]
         mine.since = None
         self._consumer.seek(TopicPartition(*place, self._start(place, mine.writer)))
@@ -227,8 +227,8 @@ class _Archiver:
         if start > end:
             raise KedgeError(
                 f"partition {place[1]} of {place[0]} ends at offset {end}, but {start} was "
-                f"archived already under {self._disk.root}: the broker lost messages. Restore it, "
-                "or archive elsewhere (KEDGE_ARCHIVE__PATH)."
+                f"archived already under {self._store.url}: the broker lost messages. Restore it, "
+                "or archive elsewhere (KEDGE_ARCHIVE__URL)."
             )
         return start
 
@@ -237,7 +237,7 @@ class _Archiver:
         for each in partitions:
             place = (each.topic, each.partition)
             writer = PartitionWriter(
-                self._disk,
+                self._store,
                 self._ledger,
                 self._datasets[each.topic],
                 ids[each.topic],

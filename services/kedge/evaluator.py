@@ -16,6 +16,7 @@ from threading import Event
 import pyarrow as pa
 import structlog
 
+from kedge.archive import open_archive
 from kedge.broker import connection
 from kedge.clock import microseconds_now
 from kedge.contracts import Topics, UnreadableMessageError, decode, encode
@@ -72,7 +73,8 @@ class Evaluator:
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
         self._settings, self._window = settings.evaluator, micros(settings.stream.window)
-        self._archive, self._policies = settings.archive_path, configured(settings)
+        self._archive = open_archive(settings.archive_url)
+        self._policies = configured(settings)
         self._truths: dict[int, Truths] = {}
         self._open()
 

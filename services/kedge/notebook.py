@@ -214,7 +214,7 @@ def connect(*, settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     Raises:
         KedgeError: the archive can't be made at its path.
     """
-    return archive.connect((settings or Settings()).archive_path)
+    return archive.connect((settings or Settings()).archive_url)
 
 
 def _opened(settings: Settings | None) -> Registry:

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from kedge.approvals.settings import ApprovalSettings
+from kedge.archive_settings import ArchiveSettings
 from kedge.contracts.kafka_options import librdkafka_options
 from kedge.errors import KedgeError
 from kedge.web.settings import WebSettings
@@ -210,14 +211,6 @@ class AlertingSettings(_Section):
     )
 
 
-class ArchiveSettings(_Section):
-    """The log as Parquet."""
-
-    path: Path | None = Field(None, description="Where it lies; under `home` by default.")
-    flush_seconds: Seconds = Field(5.0, description="Longest time a record waits for its file.")
-    flush_records: int = Field(50_000, ge=1, description="Most events in one file.")
-
-
 class EvaluatorSettings(_Section):
     """Outcomes joined with predictions, and performance."""
 
@@ -315,8 +308,8 @@ class Settings(BaseSettings):
         return self.registry.artifacts or str(self.home / "artifacts")
 
     @property
-    def archive_path(self) -> Path:
-        return self.archive.path or self.home / "archive"
+    def archive_url(self) -> str:
+        return self.archive.url or str(self.home / "archive")
 
     @classmethod
     def settings_customise_sources(

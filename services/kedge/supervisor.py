@@ -31,6 +31,7 @@ SERVICES: Mapping[str, str] = {
     "alerting": "kedge.alerting",
     "webhooks": "kedge.webhooks",
     "archiver": "kedge.archiver",
+    "compactor": "kedge.compactor",
     "mlflow": "kedge.registry.mlflow",
     "web": "kedge.web.service",
 }

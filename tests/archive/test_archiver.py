@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import TopicCollection, TopicPartition
 from structlog.testing import capture_logs
 
-from kedge.archive import ColumnLedger, Disk, PartitionWriter, connect
+from kedge.archive import ColumnLedger, PartitionWriter, connect, open_archive
 from kedge.archiver import _id_text, run
 from kedge.contracts import Tags, Topics, decode, encode
 from kedge.streams.clients import admin, consumer, producer
@@ -180,7 +180,7 @@ def test_everything_that_was_logged_is_in_the_views(settings, kafka):
     client = producer(kafka, transactional_id=settings.topic_prefix)
     client.init_transactions(DEADLINE)
     expected = []
-    with archiving(settings), connect(settings.archive_path) as connection:
+    with archiving(settings), connect(settings.archive_url) as connection:
         for part in range(3):
             # Commit markers make holes between the offsets, and aborted messages don't count.
             client.begin_transaction()
@@ -312,7 +312,7 @@ def test_archivers_share_partitions_while_they_come_and_go(make_settings, kafka)
         seen[:] = ids
         return ids
 
-    with connect(settings.archive_path) as connection:
+    with connect(settings.archive_url) as connection:
         with archiving(settings):
             produce()
             eventually(archived, expected)
@@ -356,7 +356,7 @@ def test_a_killed_archiver_loses_and_doubles_nothing(settings, kafka):
         "import threading; from kedge.archiver import run; from kedge.settings import Settings\n"
         "run(Settings(), threading.Event())"
     )
-    with connect(settings.archive_path) as connection:
+    with connect(settings.archive_url) as connection:
         process = subprocess.Popen([sys.executable, "-c", program], env=environment)
         try:
             produce()
@@ -379,7 +379,7 @@ def test_a_model_of_another_name_and_release_stays_apart(settings, kafka):
     client.produce(topic, single(row(1)))
     client.produce(topic, single(row(2), odd))
     client.flush()
-    with archiving(settings), connect(settings.archive_path) as connection:
+    with archiving(settings), connect(settings.archive_url) as connection:
         eventually(lambda: ids_of(connection), ["000001", "000002"])
         (found,) = rows_of(connection, "SELECT model FROM predictions WHERE release = 2")
     assert found["model"] == odd.model
@@ -395,7 +395,7 @@ def test_an_archiver_that_was_overtaken_goes_on_where_the_other_stopped(make_set
     settings = make_settings(archive={"flush_seconds": 1.0}, stream={"partitions": 1})
     topic = Topics(settings.topic_prefix).predictions
     client = plain_producer(kafka)
-    disk = Disk(settings.archive_path)
+    disk = open_archive(settings.archive_url)
     other = PartitionWriter(
         disk, ColumnLedger(disk), "predictions", _topic_id(kafka, topic), partition=0
     )
@@ -428,7 +428,7 @@ def test_what_kafka_deleted_before_it_was_archived_is_said(make_settings, kafka)
             client.produce(topic, single(row(index)))
         client.flush()
 
-    with connect(settings.archive_path) as connection:
+    with connect(settings.archive_url) as connection:
         produce(0, 5)
         with archiving(settings):
             eventually(lambda: len(ids_of(connection)), 5)

@@ -208,7 +208,7 @@ def test_a_confined_reader_reaches_nothing_else(tmp_path, name):
 
 def test_where_no_archive_can_be_the_error_names_the_setting(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(KedgeError, match=r"file/archive.*KEDGE_ARCHIVE__PATH"):
+    with pytest.raises(KedgeError, match=r"file/archive.*KEDGE_ARCHIVE__URL"):
         connect(tmp_path / "file" / "archive")
 
 

@@ -93,7 +93,7 @@ def _measured(settings: Settings, asked: argparse.Namespace) -> dict[str, float]
         client.poll(0)
     client.flush()
     with running(archiver.run, settings=settings):
-        archive = connect(settings.archive_path)
+        archive = connect(settings.archive_url)
         while archive.execute("SELECT count(*) FROM predictions").fetchone() != (
             asked.predictions,
         ):

@@ -75,7 +75,7 @@ class Observer:
             )
         }
         self._records: dict[str, list[Record]] = {name: [] for name in self._logs}
-        self._archive = connect(world.settings.archive_path)
+        self._archive = connect(world.settings.archive_url)
 
     def close(self) -> None:
         for log in (log for logs in self._logs.values() for log in logs):

@@ -63,7 +63,7 @@ class _Seen:
         return sum(newest.values())
 
     def archived(self):
-        with connect(self._running.settings.archive_path) as archive:
+        with connect(self._running.settings.archive_url) as archive:
             ((rows,),) = archive.sql("SELECT count(*) FROM predictions").fetchall()
             return rows
 

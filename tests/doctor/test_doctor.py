@@ -159,10 +159,10 @@ def test_a_wrong_archive_is_no_excuse(settings, monkeypatch, tmp_path):
     _sent(settings, message(["a"]))
     with running(profiler.run, monitor.run, archiver.run, settings=settings):
         eventually(lambda: examine(gather(settings)), _whole)
-    monkeypatch.setenv("KEDGE_ARCHIVE__PATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("KEDGE_ARCHIVE__URL", str(tmp_path / "elsewhere"))
     code, text = doctor()
     assert code == GAP
-    assert "Is KEDGE_ARCHIVE__PATH the archiver's?" in text
+    assert "Is KEDGE_ARCHIVE__URL the archiver's?" in text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,7 +255,7 @@ def test_regression_is_what_numpy_says_and_the_archive_shows_the_newest_revision
         published = _await(settings, joined, also=right)
         rows = eventually(
             lambda: dict(
-                connect(settings.archive_path)
+                connect(settings.archive_url)
                 .execute(
                     "SELECT epoch_us(window_start), value FROM statistics "
                     "WHERE part = 'performance' AND statistic = 'mae'"
@@ -292,7 +293,7 @@ def test_an_outcome_of_no_prediction_becomes_a_dead_letter_that_can_be_replayed(
             ("evaluator", "unknown_prediction")
         }
         _send_predictions(settings, predictions)
-        archive = connect(settings.archive_path)
+        archive = connect(settings.archive_url)
         eventually(
             lambda: archive.execute("SELECT count(*) FROM predictions").fetchone(),
             lambda found: found == (len(predictions),),
@@ -375,12 +376,12 @@ def test_a_file_that_can_not_be_read_is_waited_for(settings):
     _publish_releases(settings, 1, outputs=[row["outputs"] for row in predictions])
     with running(archiver.run, settings=settings):
         _send_predictions(settings, predictions)
-        archive = connect(settings.archive_path)
+        archive = connect(settings.archive_url)
         eventually(
             lambda: archive.execute("SELECT count(*) FROM predictions").fetchone(),
             lambda found: found == (len(predictions),),
         )
-        file, *_others = settings.archive_path.glob("predictions/*/*/*.parquet")
+        file, *_others = Path(settings.archive_url).glob("predictions/*/*/*.parquet")
         whole = file.read_bytes()
         file.write_bytes(whole[:100])
         with running(evaluator.run, assessor.run, settings=settings):

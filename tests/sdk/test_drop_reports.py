@@ -138,7 +138,7 @@ def test_every_service_reads_it(report, make_settings):
         )
 
         def archived():
-            with connect(settings.archive_path) as connection:
+            with connect(settings.archive_url) as connection:
                 return connection.sql("SELECT count(*) FROM predictions").to_arrow_table()
 
         eventually(lambda: archived().to_pylist()[0].popitem()[1], lambda rows: rows == 5)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from kedge.archive import ColumnLedger, Disk, PartitionWriter
+from kedge.archive import ColumnLedger, PartitionWriter, open_archive
 from kedge.contracts import encode
 from kedge.settings import Settings
 from kedge.web import service
@@ -54,7 +54,7 @@ def client(settings, token=None, **options):
 
 def archived(settings, dataset, contract, records):
     """Put records into the archive, each in a file of its own, as slow traffic would."""
-    disk = Disk(settings.archive_path)
+    disk = open_archive(settings.archive_url)
     writer = PartitionWriter(disk, ColumnLedger(disk), dataset, "id", 0)
     writer.resume(0)
     for record in records:

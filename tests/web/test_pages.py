@@ -114,7 +114,7 @@ def test_pages_of_the_archive_put_together_are_what_the_views_have(listed, limit
     asking, _, settings = listed
     filters = {} if release is None else {"release": release}
     wanted = "model = 'm'" + ("" if release is None else f" AND release = {release}")
-    with connect(settings.archive_path) as connection:
+    with connect(settings.archive_url) as connection:
 
         def count(query):
             return sorted(map(str, connection.sql(query).fetchall()))
@@ -221,7 +221,7 @@ def test_a_cursor_of_somewhere_else_is_refused(listed, cursor):
 
 def test_a_query_that_takes_too_long_is_given_up(listed):
     _, _, settings = listed
-    reader = ArchiveReader(settings.archive_path, 0.2)
+    reader = ArchiveReader(settings.archive_url, 0.2)
     with pytest.raises(Exception, match=r"did not answer in 0\.2 seconds"):
         reader.rows("SELECT count(*) FROM range(100000000) a, range(100000000) b", {})
     assert reader.rows("SELECT 1 AS one", {}) == [{"one": 1}]
@@ -230,7 +230,7 @@ def test_a_query_that_takes_too_long_is_given_up(listed):
 
 def test_every_list_has_a_key_that_tells_all_rows_apart(listed):
     _, _, settings = listed
-    reader = ArchiveReader(settings.archive_path, 30.0)
+    reader = ArchiveReader(settings.archive_url, 30.0)
     mine = {"model": "m"}
     for listing, filters in (
         (STATISTICS, mine),

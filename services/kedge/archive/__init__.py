@@ -4,6 +4,19 @@ from kedge.archive.columns import ColumnLedger
 from kedge.archive.datasets import SCHEMAS, prepare
 from kedge.archive.disk import Disk
 from kedge.archive.partition import PartitionWriter
+from kedge.archive.snapshots import Catalog
+from kedge.archive.store import Store, open_archive
 from kedge.archive.views import VIEWS, connect
 
-__all__ = ["SCHEMAS", "VIEWS", "ColumnLedger", "Disk", "PartitionWriter", "connect", "prepare"]
+__all__ = [
+    "SCHEMAS",
+    "VIEWS",
+    "Catalog",
+    "ColumnLedger",
+    "Disk",
+    "PartitionWriter",
+    "Store",
+    "connect",
+    "open_archive",
+    "prepare",
+]

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kedge.archive.disk import Disk
 from kedge.archive.layout import component
+from kedge.archive.store import Store
 from kedge.contracts import Column, Role
 from kedge.contracts.predictions import State
 
@@ -95,18 +95,18 @@ class ColumnLedger:
     """The columns of every model of an archive.
 
     Args:
-        disk: the archive.
+        store: the archive.
     """
 
-    def __init__(self, disk: Disk) -> None:
-        self._disk = disk
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._current: dict[str, Columns] = {}
 
     def at(self, model: str, generation: int) -> Columns:
         """As they were at `generation`."""
         if generation == 0:
             return Columns()
-        return Columns.from_bytes(generation, self._disk.read(_name(model, generation)))
+        return Columns.from_bytes(generation, self._store.read(_name(model, generation)))
 
     def extended(
         self, model: str, releases: Iterable[tuple[int, Mapping[Named, ArchiveType | None]]]
@@ -121,7 +121,7 @@ class ColumnLedger:
             if wanted is not current:
                 # However many steps it took, it is one change.
                 wanted = Columns(current.generation + 1, wanted.types, wanted.known)
-                if not self._disk.create(_name(model, wanted.generation), wanted.to_bytes()):
+                if not self._store.create(_name(model, wanted.generation), wanted.to_bytes()):
                     # Another archiver was quicker: what it decided holds.
                     self._current.pop(model, None)
                     continue
@@ -129,7 +129,7 @@ class ColumnLedger:
             return wanted
 
     def _newest(self, model: str) -> Columns:
-        names = self._disk.names(_folder(model))
+        names = self._store.names(_folder(model))
         generation = max((int(name.removesuffix(".json")) for name in names), default=0)
         return self.at(model, generation)
 

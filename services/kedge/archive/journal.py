@@ -14,7 +14,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kedge.archive.disk import Disk
+from kedge.archive.snapshots import Catalog
+from kedge.archive.store import Store
 
 FOLDER = "_journal"
 _KEPT = 100
@@ -56,37 +57,61 @@ class Journal:
     """The claims on one partition.
 
     Args:
-        disk: the archive.
+        store: the archive.
         dataset: what the topic is archived as.
         topic_id: Kafka's own id of the topic: one that was deleted and made anew under its name
             counts its offsets from 0 again, and is another.
         partition: the partition.
     """
 
-    def __init__(self, disk: Disk, dataset: str, topic_id: str, partition: int) -> None:
-        self._disk = disk
+    def __init__(self, store: Store, dataset: str, topic_id: str, partition: int) -> None:
+        self._store = store
+        self._catalog = Catalog(store)
         self._folder = f"{FOLDER}/{dataset}/{topic_id}/p{partition:04d}"
 
     def newest(self) -> Range | None:
         """The range that archiving goes on after."""
         firsts = self._firsts()
-        return Range.from_bytes(self._disk.read(self._name(firsts[-1]))) if firsts else None
+        return Range.from_bytes(self._store.read(self._name(firsts[-1]))) if firsts else None
+
+    def lacking(self, range_: Range) -> list[str]:
+        """The files of a range that were never there, or were lost."""
+        # In this order: what was replaced after it was seen to be missing was there before.
+        missing = [name for name in range_.files if not self._store.exists(name)]
+        return [name for name in missing if not self._catalog.replaced(name)]
+
+    def settled(self) -> int:
+        """The offset up to which all files are there that there will be."""
+        newest = self.newest()
+        if newest is None:
+            return -1
+        # A range is claimed when the files of the range before have their names.
+        return newest.first - 1 if self.lacking(newest) else newest.last
 
     def claim(self, range_: Range) -> bool:
         """Take `range_`; False when somebody else has its first offset or a later one."""
-        if not self._disk.create(self._name(range_.first), range_.to_bytes()):
+        if not self._store.create(self._name(range_.first), range_.to_bytes()):
             return False
         firsts = self._firsts()
         if firsts[-1] != range_.first:
             # Only a process that slept while a hundred ranges went by comes here: the claim that
             # should have stopped it is no longer kept.
-            self._disk.remove([self._name(range_.first)])
+            self._store.remove([self._name(range_.first)])
             return False
-        self._disk.remove(self._name(first) for first in firsts[:-_KEPT])
+        self._store.remove(self._name(first) for first in firsts[:-_KEPT])
         return True
 
     def _firsts(self) -> list[int]:
-        return sorted(int(name.removesuffix(".json")) for name in self._disk.names(self._folder))
+        return sorted(int(name.removesuffix(".json")) for name in self._store.names(self._folder))
 
     def _name(self, first: int) -> str:
         return f"{self._folder}/{first:012d}.json"
+
+
+def settled(store: Store, dataset: str) -> dict[str, int]:
+    """For each topic and partition, the offset up to which all its files are there."""
+    return {
+        f"{topic_id}/{folder}": Journal(store, dataset, topic_id, int(folder[1:])).settled()
+        for topic_id in store.names(f"{FOLDER}/{dataset}")
+        for folder in store.names(f"{FOLDER}/{dataset}/{topic_id}")
+    }

@@ -1,8 +1,10 @@
 """Where things lie in an archive.
 
     predictions/model=flights/date=2013-02-01/p0003-000000001000-000000001999-<topic id>.parquet
+    predictions/model=flights/date=2013-02-01/c00000012-5f0c…-<topic id>.parquet     many in one
     outcomes/… statistics/… alerts/… releases/…
     _journal/   which offsets are archived        (kedge.archive.journal)
+    _snapshots/ which files of a model count      (kedge.archive.snapshots)
     _columns/   which type each feature has       (kedge.archive.columns)
     _aside/     files in the making
 
@@ -13,9 +15,11 @@ has the model and the time in its columns, and those count.
 from __future__ import annotations
 
 import hashlib
+import re
+import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -23,14 +27,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kedge.archive.disk import Disk
-
-EMPTY = "empty.parquet"
-"""In each dataset, a file with all columns and no rows: what the views stand on at first."""
+from kedge.archive.store import Store
 
 _DAY = 86_400_000_000
 _LAST_DAY = 47_482  # 2100-01-01, in days since 1970
 _LONGEST = 200
+_RAW: Final = re.compile(r"(p\d{4,})-(\d{12,})-(\d{12,})-(.+)\.parquet")
+_COMPACTED: Final = re.compile(r"c(\d{8,})-[0-9a-f]{32}-(.+)\.parquet")
 
 
 def component(key: str, value: str) -> str:
@@ -54,6 +57,56 @@ def file_name(topic_id: str, partition: int, first: int, last: int) -> str:
     return f"p{partition:04d}-{first:012d}-{last:012d}-{topic_id}.parquet"
 
 
+class Raw(NamedTuple):
+    """What the name of a file says that an archiver wrote.
+
+    Attributes:
+        source: id of the topic and partition, as the folder of their journal.
+        first: the first offset.
+        last: the last offset.
+    """
+
+    source: str
+    first: int
+    last: int
+
+    @property
+    def topic_id(self) -> str:
+        return self.source.partition("/")[0]
+
+
+class Compacted(NamedTuple):
+    """What the name of a file says that was made of others.
+
+    Attributes:
+        generation: of the first snapshot that it may be in.
+        topic_id: Kafka's id of the topic that its rows are of.
+    """
+
+    generation: int
+    topic_id: str
+
+
+def parsed(name: str) -> Raw | Compacted | None:
+    """What a file's name says; None if none of ours is named so.
+
+    >>> parsed("p0003-000000001000-000000001999-3YpqXa2bQ1qkm5SDzGG1Lg.parquet")
+    Raw(source='3YpqXa2bQ1qkm5SDzGG1Lg/p0003', first=1000, last=1999)
+    """
+    if match := _RAW.fullmatch(name):
+        partition, first, last, topic_id = match.groups()
+        return Raw(f"{topic_id}/{partition}", int(first), int(last))
+    if match := _COMPACTED.fullmatch(name):
+        generation, topic_id = match.groups()
+        return Compacted(int(generation), topic_id)
+    return None
+
+
+def compacted_name(generation: int, topic_id: str) -> str:
+    """A name that no file had before."""
+    return f"c{generation:08d}-{uuid.uuid4().hex}-{topic_id}.parquet"
+
+
 def by_date(table: pa.Table, times: NDArray[np.int64]) -> Iterator[tuple[str, pa.Table]]:
     """`table` split by the UTC date of `times`; days that no log is of are together as `other`.
 
@@ -72,16 +125,29 @@ def by_date(table: pa.Table, times: NDArray[np.int64]) -> Iterator[tuple[str, pa
             yield date, table.take(np.flatnonzero(days == day))
 
 
-def write_empty(disk: Disk, schemas: Mapping[str, pa.Schema]) -> None:
+def empty_name(dataset: str, schema: pa.Schema) -> str:
+    """In each dataset, a file with all columns and no rows: what the views stand on at first."""
+    # Another version of Kedge may have other columns.
+    digest = hashlib.sha256(str(schema).encode()).hexdigest()[:8]
+    return f"{dataset}/empty-{digest}.parquet"
+
+
+def write_empty(store: Store, schemas: Mapping[str, pa.Schema]) -> None:
     """Write the file without rows of each dataset that lacks it."""
     for dataset, schema in schemas.items():
-        name = f"{dataset}/{EMPTY}"
-        if not disk.exists(name):
-            aside = disk.write_aside("empty", partial(write_parquet, schema.empty_table()))
-            disk.publish([(aside, name)])
+        name = empty_name(dataset, schema)
+        if not store.exists(name):
+            aside = store.write_aside("empty", partial(write_parquet, schema.empty_table()))
+            store.publish([(aside, name)])
 
 
 def write_parquet(table: pa.Table, file: BinaryIO) -> None:
     """The one way in which files are written: the same rows give the same bytes."""
+    with parquet_writer(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def parquet_writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes a file piece by piece, each at least a row group."""
     # Without Arrow's own schema: it would say `dictionary` where every other reader sees text.
-    pq.write_table(table, file, compression="zstd", store_schema=False)
+    return pq.ParquetWriter(file, schema, compression="zstd", store_schema=False)

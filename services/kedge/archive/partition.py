@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from kedge.archive.columns import ColumnLedger
 from kedge.archive.datasets import new_rows
-from kedge.archive.disk import Disk
 from kedge.archive.journal import Journal, Range
 from kedge.archive.layout import by_date, component, file_name, write_parquet
 from kedge.archive.rows import Rows
+from kedge.archive.store import Store
 from kedge.contracts import UnreadableMessageError
 
 
@@ -32,7 +32,7 @@ class PartitionWriter:
     where the log ends; after a `flush` that returned False, `resume` again.
 
     Args:
-        disk: the archive.
+        store: the archive.
         ledger: types of features and outputs.
         dataset: what the topic is archived as.
         topic_id: Kafka's id of the topic.
@@ -40,14 +40,14 @@ class PartitionWriter:
     """
 
     def __init__(
-        self, disk: Disk, ledger: ColumnLedger, dataset: str, topic_id: str, partition: int
+        self, store: Store, ledger: ColumnLedger, dataset: str, topic_id: str, partition: int
     ) -> None:
         self.dataset = dataset
         self.partition = partition
-        self._disk = disk
+        self._store = store
         self._ledger = ledger
         self._topic_id = topic_id
-        self._journal = Journal(disk, dataset, topic_id, partition)
+        self._journal = Journal(store, dataset, topic_id, partition)
         self._replaying: Range | None = None
         self._first = 0
         self._last = -1
@@ -66,18 +66,18 @@ class PartitionWriter:
         Args:
             earliest: the first offset that Kafka still has.
         """
-        self._disk.clear_aside(self._label)
+        self._store.clear_aside(self._label)
         newest = self._journal.newest()
         self._replaying = None
         if newest is None:
             self._start_at(earliest)
-        elif all(self._disk.exists(name) for name in newest.files):
-            # Whoever gave the last of them its name may not have lived to make it last.
-            self._disk.sync({(self._disk.root / name).parent for name in newest.files})
-            self._start_at(newest.last + 1)
-        else:
+        elif self._journal.lacking(newest):
             self._replaying = newest
             self._start_at(newest.first)
+        else:
+            # Whoever gave the last of them its name may not have lived to make it last.
+            self._store.make_last(newest.files)
+            self._start_at(newest.last + 1)
         return max(self._first, earliest)
 
     @property
@@ -118,7 +118,7 @@ class PartitionWriter:
         assert self._replaying is not None
         range_ = self._replaying
         # What is there stays: should Kafka have lost messages since, it is more than can be made.
-        lacking = {name for name in range_.files if not self._disk.exists(name)}
+        lacking = self._journal.lacking(range_)
         files = self._files(range_.last, range_.columns)
         tables = {name: table for name, table in files.tables.items() if name in lacking}
         self._publish(tables, self._aside(tables))
@@ -152,7 +152,7 @@ class PartitionWriter:
             self._publish(files.tables, asides)
         else:
             for aside, _ in asides:
-                self._disk.discard(aside)
+                self._store.discard(aside)
         self._start_at(self._last + 1)
         return claimed
 
@@ -169,14 +169,14 @@ class PartitionWriter:
 
     def _publish(self, tables: dict[str, pa.Table], asides: list[tuple[Path, str]]) -> None:
         try:
-            self._disk.publish(asides)
+            self._store.publish(asides)
         except FileNotFoundError:
             # Who resumed this partition meanwhile took them for what a dead process left.
-            self._disk.publish(self._aside(tables))
+            self._store.publish(self._aside(tables))
 
     def _aside(self, tables: dict[str, pa.Table]) -> list[tuple[Path, str]]:
         return [
-            (self._disk.write_aside(self._label, partial(write_parquet, table)), name)
+            (self._store.write_aside(self._label, partial(write_parquet, table)), name)
             for name, table in tables.items()
         ]
 

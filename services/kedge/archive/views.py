@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from kedge.archive import comments, macros
 from kedge.archive.datasets import SCHEMAS, prepare
-from kedge.archive.disk import Disk
+from kedge.archive.layout import empty_name
+from kedge.archive.snapshots import Catalog
+from kedge.archive.store import Store, open_archive
 from kedge.errors import KedgeError
+
+FILES = "archived_files"
+"""The SQL function that lists a dataset's files: `SELECT unnest(archived_files('outcomes'))`."""
 
 # What is read first counts: the views below the datasets stand on them.
 _VIEWS = {
@@ -81,32 +89,37 @@ _VIEWS = {
         ON moved.incident = decided.incident AND moved.model = decided.model
         WHERE moved.event = 'alias_moved' AND moved.incident IS NOT NULL""",
 }
+# All files that count, whatever columns each of them has.
+_SOURCES = {
+    name: f"read_parquet({FILES}('{name}'), union_by_name = true, hive_partitioning = false)"
+    for name in SCHEMAS
+}
 VIEWS = tuple(_VIEWS)
 """Names of the views."""
 
 
-def connect(path: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConnection:
     """A DuckDB of its own with a view for each thing that was logged, and macros to ask with.
 
     The views read the archive's files at each query: what was archived after connecting is there,
     and no reader ever locks out another or the archiver. Times are shown in UTC.
 
     Args:
-        path: the archive. If there is none yet, its empty folders are made.
+        where: the archive's folder or URL. If there is none yet, its empty folders are made.
         confined: let no query read or write any other file, nor change a setting.
 
     Raises:
-        KedgeError: the archive can't be made at that path.
+        KedgeError: the archive can't be made there.
 
     >>> connect("archive").sql("SELECT count(*) FROM predictions")  # doctest: +SKIP
     """
-    root = Path(path).absolute()
+    store = open_archive(where)
     try:
-        prepare(Disk(root))
+        prepare(store)
     except OSError as error:
         raise KedgeError(
-            f"no archive can be made at {root}: {error.strerror}. "
-            "KEDGE_ARCHIVE__PATH says where it lies."
+            f"no archive can be made at {store.url}: {error.strerror or error}. "
+            "KEDGE_ARCHIVE__URL says where it lies."
         ) from error
     connection = duckdb.connect(
         config={
@@ -118,12 +131,15 @@ def connect(path: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConne
     connection.execute("SET TimeZone = 'UTC'")
     # Files never change under their names: their footers need to be read only once.
     connection.execute("SET parquet_metadata_cache = true")
+    store.attach(connection)
+    # Asked anew for each query. (A function of Python's is asked where a constant is wanted.)
+    connection.create_function(FILES, _lister(store), ["VARCHAR"], "VARCHAR[]")
     if confined:
-        allowed = ", ".join(_quoted(each) for each in {str(root), _literal(root)})
+        allowed = ", ".join(_quoted(each) for each in {store.url, store.pattern("").rstrip("/")})
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     for name, query in _VIEWS.items():
-        connection.execute(f"CREATE VIEW {name} AS {query.format(**_sources(root))}")
+        connection.execute(f"CREATE VIEW {name} AS {query.format(**_SOURCES)}")
         connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comments.VIEWS[name])}")
         for column in connection.sql(f"FROM {name} LIMIT 0").columns:
             comment = comments.of_column(name, column)
@@ -135,18 +151,22 @@ def connect(path: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConne
     return connection
 
 
-def _sources(root: Path) -> dict[str, str]:
-    """What reads all files of each dataset, whatever columns each of them has."""
-    return {
-        name: f"read_parquet({_quoted(f'{_literal(root)}/{name}/**/*.parquet')}, "
-        "union_by_name = true, hive_partitioning = false)"
-        for name in SCHEMAS
-    }
+def _lister(store: Store) -> Callable[[str], list[str]]:
+    catalog = Catalog(store)
+    # A query may ask several times, and an object store takes its time to answer.
+    known: dict[str, tuple[float, list[str]]] = {}
 
+    def archived_files(dataset: str) -> list[str]:
+        if dataset not in SCHEMAS:
+            raise ValueError(f"no dataset is called {dataset!r}: {', '.join(SCHEMAS)}")
+        at, patterns = known.get(dataset, (-math.inf, []))
+        if time.monotonic() - at >= store.poll:
+            names = [empty_name(dataset, SCHEMAS[dataset]), *catalog.files(dataset)]
+            patterns = [store.pattern(name) for name in names]
+            known[dataset] = time.monotonic(), patterns
+        return patterns
 
-def _literal(root: Path) -> str:
-    """`root` as a pattern that matches nothing else: its own name may look like one."""
-    return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in str(root))
+    return archived_files
 
 
 def _quoted(text: str) -> str:

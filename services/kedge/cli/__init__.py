@@ -22,6 +22,7 @@ from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
 from kedge.cli.silences import add_to as add_silences
+from kedge.cli.upkeep import add_to as add_upkeep
 from kedge.cli.versions import add_to as add_versions
 from kedge.cli.webhooks import add_to as add_webhooks
 from kedge.errors import KedgeError
@@ -49,6 +50,7 @@ for add_to in (
     add_webhooks,
     add_silences,
     add_archive,
+    add_upkeep,
     add_deadletters,
     add_doctor,
     add_settings,

@@ -57,7 +57,7 @@ def sql(
     if query is None and not sys.stdin.isatty():
         query = sys.stdin.read()
     overview = query is None or not query.strip()
-    with connect(Settings().archive_path) as connection:
+    with connect(Settings().archive_url) as connection:
         try:
             # By Arrow: DuckDB's own rows would need one more package for the zone of times.
             result = connection.sql(_OVERVIEW if overview or query is None else query)

@@ -41,7 +41,7 @@ def run(
         str,
         typer.Argument(
             help="registry, profiler, monitor, auditor, evaluator, assessor, alerting, webhooks, "
-            "archiver, mlflow or web."
+            "archiver, compactor, mlflow or web."
         ),
     ],
 ) -> None:

@@ -30,7 +30,7 @@ class Ledger:
         partitions = range(settings.stream.partitions)
         self._profiles = [CommittedLog(kafka, topics.profiles, p) for p in partitions]
         self._dead = [CommittedLog(kafka, topics.deadletter, p) for p in partitions]
-        self._archive = connect(settings.archive_path)
+        self._archive = connect(settings.archive_url)
         self._profiled = self._given_up = 0
 
     def close(self) -> None:

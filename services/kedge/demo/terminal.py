@@ -139,7 +139,7 @@ def _fix(fix: Fixed) -> str:
 
 def _show(console: Console, stage: Stage) -> None:
     """The weeks around every swap, by the very query that is printed."""
-    with connect(stage.settings.archive_path) as database:
+    with connect(stage.settings.archive_url) as database:
         rows = database.execute(QUERY).fetchall()
     names = (
         *("week", "release", "predictions", "dep_delay absent", "temp null", "temp filled in"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -70,7 +69,7 @@ def gather(settings: Settings) -> Evidence:
         books,
         letters,
         _is_whole(client, topics.deadletter, partitions[topics.deadletter]),
-        _archived(settings.archive_path, books),
+        _archived(settings.archive_url, books),
         archive_next,
         before,
     )
@@ -139,9 +138,9 @@ def _is_whole(client: AdminClient, topic: str, partitions: int) -> bool:
     return all(answer.result().offset == 0 for answer in answers)
 
 
-def _archived(path: Path, books: Books) -> dict[Place, int]:
+def _archived(where: str, books: Books) -> dict[Place, int]:
     """Rows of the archive among what is accounted for."""
-    with connect(path) as archive:
+    with connect(where) as archive:
         archive.execute("CREATE TEMP TABLE accounted (part INTEGER, first BIGINT, last BIGINT)")
         for partition, first in books.first_offsets.items():
             archive.execute(

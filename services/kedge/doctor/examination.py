@@ -231,7 +231,7 @@ def _of_archive(
         yield Finding(
             "gap",
             f"{which}: {received} received, but {archived} in the archive, and the archiver has "
-            "gone past them. Is KEDGE_ARCHIVE__PATH the archiver's?",
+            "gone past them. Is KEDGE_ARCHIVE__URL the archiver's?",
             *place,
         )
 

@@ -1,7 +1,8 @@
 """Predictions as the archive's files bring them: each file is read once, and only if it is young.
 
-An evaluator looks for news in the folders of the models whose outcomes it has seen, of the days
-that are within the horizon. A folder that has not changed is not listed again.
+An evaluator looks for news of the models whose outcomes it has seen, of the days that are within
+the horizon. Folders that have not changed are not listed again. A compacted file is read only if it
+has rows that no file before had: after a start, or when their own files were gone too soon.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kedge.archive.layout import EMPTY, component
+from kedge.archive.layout import Raw, component, parsed
+from kedge.archive.snapshots import FOLDER as SNAPSHOTS
+from kedge.archive.snapshots import Catalog
+from kedge.archive.store import Store
 from kedge.evaluation.segmenting import Segmenting
 from kedge.evaluation.shelf import Named
 from kedge.evaluation.truths import Prediction, name_of
@@ -30,24 +33,34 @@ Outputs = Callable[[str, int], str | None]
 
 
 @dataclass(slots=True)
-class _Folder:
-    changed: int = 0
-    read: set[str] = field(default_factory=set)
+class _Seen:
+    """What was read of a model.
+
+    Attributes:
+        looked: when its folders were looked at last, in nanoseconds since 1970.
+        stamps: of its folders, when all that they had was read.
+        offsets: by folder of a date, then by topic and partition: the last offset that was read.
+    """
+
+    looked: int = 0
+    stamps: dict[str, int] = field(default_factory=dict)
+    offsets: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class ArchivedPredictions:
     """What the archive has of predictions, as it grows.
 
     Args:
-        root: the archive.
+        store: the archive.
         outputs: which output of a release is compared.
         segmenting: which segments a prediction is in.
     """
 
-    def __init__(self, root: Path, outputs: Outputs, segmenting: Segmenting) -> None:
-        self._root, self._outputs = root / "predictions", outputs
+    def __init__(self, store: Store, outputs: Outputs, segmenting: Segmenting) -> None:
+        self._store, self._outputs = store, outputs
         self._segmenting = segmenting
-        self._folders: dict[Path, _Folder] = {}
+        self._catalog = Catalog(store)
+        self._seen: dict[str, _Seen] = {}
 
     def news(self, floors: Mapping[str, int], now: int) -> Iterator[list[Named]]:
         """What came since the last call, a file at a time.
@@ -58,37 +71,59 @@ class ArchivedPredictions:
             now: the clock, in nanoseconds since 1970 UTC.
         """
         for model, floor in sorted(floors.items()):
-            for folder in self._due(model, floor):
-                yield from self._unread(folder, model, now)
+            seen, oldest = self._seen.setdefault(model, _Seen()), _day(floor)
+            if now - seen.looked < self._store.poll * 1e9:
+                continue
+            stamps = self._stamps(model, oldest)
+            if stamps != seen.stamps:
+                yield from self._unread(model, oldest, seen)
+                settled = now - max(stamps.values(), default=0) > _UNSETTLED
+                seen.stamps = stamps if settled else {}
+            seen.looked = now
 
     def forget(self, floors: Mapping[str, int]) -> None:
         """Forget about the folders of days before these."""
-        wanted = {f for model, floor in floors.items() for f in self._due(model, floor)}
-        self._folders = {path: kept for path, kept in self._folders.items() if path in wanted}
+        self._seen = {model: seen for model, seen in self._seen.items() if model in floors}
+        for model, seen in self._seen.items():
+            oldest = f"{_folder(model)}/{component('date', _day(floors[model]))}"
+            seen.offsets = {day: kept for day, kept in seen.offsets.items() if day >= oldest}
 
-    def _due(self, model: str, floor: int) -> list[Path]:
-        """The folders of a model with event times from `floor` on."""
-        mine = self._root / component("model", model)
-        oldest = component("date", _day(floor))
-        try:
-            # `date=other` has the days that no log is of, and comes behind all others.
-            return sorted(path for path in mine.iterdir() if path.name >= oldest)
-        except FileNotFoundError:
-            return []
+    def _stamps(self, model: str, oldest: str) -> dict[str, int]:
+        """When the folders changed that say what there is to read."""
+        folder = _folder(model)
+        # `date=other` has the days that no log is of, and comes behind all others.
+        days = [d for d in self._store.names(folder) if d >= component("date", oldest)]
+        folders = [f"{SNAPSHOTS}/{folder}", *(f"{folder}/{day}" for day in days)]
+        return {each: self._store.changed(each) for each in folders}
 
-    def _unread(self, path: Path, model: str, now: int) -> Iterator[list[Named]]:
-        folder = self._folders.setdefault(path, _Folder())
-        changed = path.stat().st_mtime_ns
-        if changed == folder.changed:
-            return
-        # In the order of the log: of duplicates, the first counts.
-        for file in sorted(path.glob("*.parquet")):
-            if file.name not in folder.read and file.name != EMPTY:
-                yield list(self._predictions(file, model))
-                folder.read.add(file.name)
-        folder.changed = changed if now - changed > _UNSETTLED else 0
+    def _unread(self, model: str, oldest: str, seen: _Seen) -> Iterator[list[Named]]:
+        listing = self._catalog.listed("predictions", model=model, since=oldest)
+        days = listing.snapshots[_folder(model)].days
+        by_day: dict[str, list[str]] = {}
+        for path in listing.files:
+            by_day.setdefault(path.rpartition("/")[0], []).append(path)
+        for day, paths in by_day.items():
+            read = seen.offsets.setdefault(day, {})
+            compacted = days.get(day.rpartition("date=")[2])
+            covered = {} if compacted is None else compacted.covered
+            fresh = any(read.get(source, -1) < last for source, last in covered.items())
+            # In the order of the log: of duplicates, the first counts.
+            for path in paths:
+                origin = parsed(path.rpartition("/")[2])
+                if isinstance(origin, Raw):
+                    if origin.last > read.get(origin.source, -1):
+                        yield self._read(path, model)
+                        read[origin.source] = origin.last
+                elif fresh:
+                    yield self._read(path, model)
+            if fresh:
+                read.update({k: max(last, read.get(k, -1)) for k, last in covered.items()})
 
-    def _predictions(self, file: Path, model: str) -> Iterator[Named]:
+    def _read(self, path: str, model: str) -> list[Named]:
+        with self._store.open(path) as file:
+            return list(self._predictions(file, model))
+
+    def _predictions(self, file: BinaryIO, model: str) -> Iterator[Named]:
         features = self._segmenting.features(model)
         table = pq.ParquetFile(file).read(columns=[*_COLUMNS, *(f"features.{f}" for f in features)])
         releases = table["release"].to_pylist()
@@ -140,6 +175,10 @@ class ArchivedPredictions:
                 if segments is not None and value is not None:
                     found.setdefault(row, []).extend(segments(value))
         return found
+
+
+def _folder(model: str) -> str:
+    return f"predictions/{component('model', model)}"
 
 
 def _column(values: pa.Array, name: str) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -26,12 +25,12 @@ class ArchiveReader:
     """Reads the archive's views; opened at the first query.
 
     Args:
-        path: the archive.
+        where: the archive's folder or URL.
         timeout: seconds after which a query, its wait for others included, is given up.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
-        self._path, self._timeout = path, timeout
+    def __init__(self, where: str, timeout: float) -> None:
+        self._where, self._timeout = where, timeout
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
@@ -60,7 +59,7 @@ class ArchiveReader:
         with self._lock:
             if self._connection is None:
                 try:
-                    self._connection = connect(self._path, confined=True)
+                    self._connection = connect(self._where, confined=True)
                 except (KedgeError, duckdb.Error) as error:
                     _log.error("archive_unavailable", error=str(error))
                     raise _unavailable("the archive can't be opened") from error

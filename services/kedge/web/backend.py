@@ -32,7 +32,7 @@ class Backend:
     def of(cls, settings: Settings, registry: Registry) -> Backend:
         """What the settings say, around a registry that the caller closes."""
         metrics = Metrics()
-        archive = ArchiveReader(settings.archive_path, settings.web.query_timeout)
+        archive = ArchiveReader(settings.archive_url, settings.web.query_timeout)
         return cls(
             settings,
             registry,
