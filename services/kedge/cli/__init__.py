@@ -17,6 +17,7 @@ from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
 from kedge.cli.rehearse import add_to as add_rehearse
 from kedge.cli.releases import add_to as add_releases
+from kedge.cli.replay import add_to as add_replay
 from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
@@ -49,6 +50,7 @@ for add_to in (
     add_webhooks,
     add_silences,
     add_archive,
+    add_replay,
     add_deadletters,
     add_doctor,
     add_settings,
