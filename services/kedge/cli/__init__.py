@@ -12,6 +12,7 @@ from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.doctor import add_to as add_doctor
+from kedge.cli.incident import add_to as add_incident
 from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
@@ -51,6 +52,7 @@ for add_to in (
     add_silences,
     add_archive,
     add_replay,
+    add_incident,
     add_deadletters,
     add_doctor,
     add_settings,
