@@ -165,9 +165,7 @@ def _copy(
             parameters = {each: given[each] for each in _PARAMETERS[table]}
             chosen = query.format(**left_out)
             archive.execute(f"CREATE TABLE incident_file.{table} AS {chosen}", parameters)
-            (rows[table],) = archive.sql(f"SELECT count(*) FROM incident_file.{table}").fetchall()[
-                0
-            ]
+            ((rows[table],),) = archive.sql(_COUNT.format(table=table)).fetchall()
     finally:
         archive.execute("DETACH incident_file")
     return rows
