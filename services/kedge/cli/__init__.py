@@ -12,11 +12,13 @@ from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
 from kedge.cli.doctor import add_to as add_doctor
+from kedge.cli.incident import add_to as add_incident
 from kedge.cli.mlflow import add_to as add_mlflow
 from kedge.cli.policy import add_to as add_policy
 from kedge.cli.registry import add_to as add_registry
 from kedge.cli.rehearse import add_to as add_rehearse
 from kedge.cli.releases import add_to as add_releases
+from kedge.cli.replay import add_to as add_replay
 from kedge.cli.rollback import add_to as add_rollback
 from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
@@ -51,6 +53,8 @@ for add_to in (
     add_silences,
     add_archive,
     add_upkeep,
+    add_replay,
+    add_incident,
     add_deadletters,
     add_doctor,
     add_settings,

@@ -205,7 +205,7 @@ def replay(
     chosen = [place_of(row["place"]) for row in rows]
     if yes and chosen:
         with progress("replaying", len(chosen)) as sent:
-            replay_letters(kafka, settings, chosen, again=again, on_sent=sent)
+            replay_letters(kafka, settings, chosen, again=again, on_sent=lambda _: sent(1))
     done = yes and bool(chosen)
     if as_json:
         typer.echo(json.dumps({"replayed": done, "letters": rows}, indent=2))

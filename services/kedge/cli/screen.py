@@ -62,11 +62,11 @@ def _printable(content: object) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[object], None]]:
-    """A bar on standard error while the block runs; gives what to call after each of `total`."""
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error while the block runs; gives what to call with how many are done."""
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda _done: bar.advance(task)
+        yield lambda done: bar.advance(task, done)

@@ -23,9 +23,8 @@ def moment(text: str, direction: Literal["ago", "ahead"] = "ago") -> int:
     """
     now = dt.datetime.now(dt.UTC)
     try:
-        if far := re.fullmatch(r"(\d+)([smhd])", text, re.ASCII):
-            span = dt.timedelta(**{_UNITS[far[2]]: int(far[1])})
-            found = now - span if direction == "ago" else now + span
+        if (far := _span(text)) is not None:
+            found = now - far if direction == "ago" else now + far
         else:
             found = dt.datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
@@ -36,3 +35,26 @@ def moment(text: str, direction: Literal["ago", "ahead"] = "ago") -> int:
         ) from error
     zoned = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
     return int(zoned.timestamp() * 1e6)
+
+
+def span(text: str) -> int:
+    """How long something lasts, as microseconds.
+
+    Args:
+        text: `90s`, `30m`, `2h`, `7d`.
+
+    Raises:
+        KedgeError: it says no such thing.
+    """
+    try:
+        found = _span(text)
+    except OverflowError:
+        found = None
+    if found is None:
+        raise KedgeError(f"`{text}` is no span of time: write 90s, 30m, 2h or 7d")
+    return found // dt.timedelta(microseconds=1)
+
+
+def _span(text: str) -> dt.timedelta | None:
+    far = re.fullmatch(r"(\d+)([smhd])", text, re.ASCII)
+    return None if far is None else dt.timedelta(**{_UNITS[far[2]]: int(far[1])})
