@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from threading import Event
 
 import structlog
@@ -14,7 +13,7 @@ from kedge.approvals.links import ApprovalLinks
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, decode, encode
-from kedge.policy import Change, Incident, Policy, Watch, alert_record, policy_for
+from kedge.policy import Change, Policy, Watch, alert_record, changes, policy_for
 from kedge.registry import Registry
 from kedge.rehearsal.rehearser import Rehearser
 from kedge.rollback import Rollbacks
@@ -119,33 +118,8 @@ class Alerting:
         return watches[scope]
 
     def _alerts(self, watch: Watch, record: Record) -> Iterator[Outgoing]:
-        # Before the window itself: it may be the first of the release that was gone back to.
-        for asked in watch.proposed():
-            if (decision := self._rollbacks.answered(watch, asked)) is not None:
-                change = watch.decided_later(watch.decided(asked, decision), record)
-                yield self._told(watch, change)
-        put_off = {incident.id for incident in watch.put_off()}
-        for change in watch.observe(record):
-            told, incident = change, change.incident
-            if change.step == "fired":
-                told = change.with_incident(self._judged(watch, incident))
-            elif not change.firing and (incident.proposal is not None or incident.is_put_off):
-                decision = self._rollbacks.ended(watch.model, incident)
-                told = change.with_incident(replace(incident, decision=decision))
-            yield self._told(watch, told)
-        for incident in watch.put_off():
-            if incident.id not in put_off:
-                continue  # it has just been decided on
-            judged = self._judged(watch, incident)
-            if not judged.is_put_off:
-                yield self._told(watch, watch.decided_later(judged, record))
-
-    def _judged(self, watch: Watch, incident: Incident) -> Incident:
-        """The incident with whose fault it is and, where its rule asks for it, a decision."""
-        judged = watch.judged(incident)
-        if judged.action != "rollback":
-            return judged
-        return watch.decided(judged, self._rollbacks.decided(watch, judged))
+        for change in changes(watch, record, self._rollbacks):
+            yield self._told(watch, change)
 
     def _told(self, watch: Watch, change: Change) -> Outgoing:
         alert = alert_record(watch, change, self._now())

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from threading import Event
 
 from kedge.broker import connection
 from kedge.clock import Clock, microseconds_now
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, encode
-from kedge.performance import estimates
 from kedge.policies import configured
-from kedge.policy import policy_for
-from kedge.profile import Profile, Reference
+from kedge.policy import Policy, policy_for
+from kedge.profile import Profile
 from kedge.settings import Settings, micros
-from kedge.statistics import (
-    WINDOWS_BEFORE,
-    Past,
-    Season,
-    Traffic,
-    operational_statistics,
-    trend_statistics,
-    window_statistics,
-)
+from kedge.statistics import WINDOWS_BEFORE, Season
 from kedge.streams import (
     CommittedLog,
     Incoming,
@@ -37,7 +28,7 @@ from kedge.streams import (
 from kedge.streams.accounts import Accounts
 from kedge.streams.clients import Options
 from kedge.streams.evidence import EvidenceFolds
-from kedge.streams.window import Window, WindowKey
+from kedge.streams.monitoring import Monitoring
 from kedge.streams.windows import Windows
 
 
@@ -51,6 +42,44 @@ def run(settings: Settings, stop: Event) -> None:
         run_transactionally(source, monitor, kafka, settings, stop)
     finally:
         releases.close()
+
+
+def monitoring(
+    settings: Settings,
+    policies: tuple[Policy, ...],
+    known: Callable[[str, int], KnownRelease | None],
+) -> Monitoring:
+    """What a partition of the profiles topic is folded by.
+
+    Args:
+        settings: the windows, and what is evidence.
+        policies: say which model has which season.
+        known: a release by its model and number; None where there is none.
+    """
+    stream = settings.stream
+    windows = partial(
+        Windows,
+        out_of_orderness=micros(stream.out_of_orderness),
+        allowed_lateness=micros(stream.allowed_lateness),
+        idle_after=micros(stream.idle_after),
+        longer=[micros(length) for length in stream.longer_windows],
+        slide=micros(stream.slide_of_longer),
+        silence=micros(stream.silence),
+        history=WINDOWS_BEFORE * micros(stream.window),
+    )
+
+    def season(model: str, environment: str) -> Season | None:
+        policy = policy_for(policies, model, environment)
+        return policy.rhythm.as_season if policy and policy.rhythm else None
+
+    evidence = EvidenceFolds(
+        base_window=micros(stream.window),
+        keep=micros(stream.window + stream.allowed_lateness),
+        floor=settings.evidence.floor,
+        burn_in=settings.evidence.burn_in,
+        season_of=season,
+    )
+    return Monitoring(lambda empty: windows(empty=empty), evidence, known)
 
 
 class _RefusedError(Exception):
@@ -73,55 +102,28 @@ class Monitor:
         now: Clock = microseconds_now,
     ) -> None:
         self._releases, self._topics, self._kafka = releases, topics, kafka
-        self._stream, self._now = settings.stream, now
-        self._evidence_settings, self._policies = settings.evidence, configured(settings)
-        self._windows: dict[int, Windows] = {}
-        self._evidence: dict[int, EvidenceFolds] = {}
+        self._settings, self._now = settings, now
+        self._policies = configured(settings)
+        self._partitions: dict[int, Monitoring] = {}
 
     def assigned(self, partition: int) -> None:
-        stream = self._stream
-        windows = Windows(
-            out_of_orderness=micros(stream.out_of_orderness),
-            allowed_lateness=micros(stream.allowed_lateness),
-            idle_after=micros(stream.idle_after),
-            longer=[micros(length) for length in stream.longer_windows],
-            slide=micros(stream.slide_of_longer),
-            silence=micros(stream.silence),
-            history=WINDOWS_BEFORE * micros(stream.window),
-            empty=self._empty,
-        )
+        mine = monitoring(self._settings, self._policies, self._releases.release)
         with CommittedLog(self._kafka, self._topics.state("monitor"), partition) as log:
-            state = list(log.news())
-        evidence = EvidenceFolds(
-            base_window=micros(stream.window),
-            keep=micros(stream.window + stream.allowed_lateness),
-            floor=self._evidence_settings.floor,
-            burn_in=self._evidence_settings.burn_in,
-            season_of=self._season,
-        )
-        windows.restore(
-            [(name, value) for name, value in state if not evidence.restore(name, value)],
-            self._now(),
-        )
-        self._windows[partition], self._evidence[partition] = windows, evidence
-
-    def _season(self, model: str, environment: str) -> Season | None:
-        policy = policy_for(self._policies, model, environment)
-        return policy.rhythm.as_season if policy and policy.rhythm else None
+            mine.restore(log.news(), self._now())
+        self._partitions[partition] = mine
 
     def revoked(self, partition: int) -> None:
-        self._windows.pop(partition, None)
-        self._evidence.pop(partition, None)
+        self._partitions.pop(partition, None)
 
     def rows(self, message: Incoming) -> int:
         return int(decode(message.value, "profile")[1]["rows"])
 
     def idle(self, now: int) -> Iterator[Outgoing]:
-        for partition, windows in self._windows.items():
-            for key, window in windows.close(now):
-                told = windows.traffic(key, window), windows.past(key, window)
-                yield self._statistics(key, window, *told, self._evidence[partition])
-            for name, state in (*windows.changes(), *self._evidence[partition].changes()):
+        for partition, mine in self._partitions.items():
+            for record in mine.published(now):
+                key, value = record["model"].encode(), encode("statistic", record)
+                yield Outgoing(self._topics.statistics, key, value)
+            for name, state in mine.changes():
                 yield Outgoing(self._topics.state("monitor"), name, state, partition)
 
     def process(self, batch: Sequence[Incoming]) -> Iterator[Outgoing]:
@@ -157,48 +159,6 @@ class Monitor:
             profile = Profile.from_record(delta, known.reference, known.estimator)
         except ValueError as error:
             raise _RefusedError("wrong_reference", str(error), delta) from error
-        if not self._windows[message.partition].add(delta, profile, now):
+        if not self._partitions[message.partition].add(delta, profile, now):
             detail = f"its window ended at {delta['window_end']}, longer ago than is allowed"
             raise _RefusedError("too_late", detail, delta)
-
-    def _empty(self, key: WindowKey) -> Profile:
-        return Profile.empty(self._reference(key.model, key.release))
-
-    def _statistics(
-        self,
-        key: WindowKey,
-        window: Window,
-        traffic: Traffic,
-        past: Sequence[Past],
-        evidence: EvidenceFolds,
-    ) -> Outgoing:
-        profile, known = window.profile, self._known(key.model, key.release)
-        statistics = (
-            *window_statistics(profile, known.reference),
-            *(trend_statistics(past, known.reference) if profile.rows else ()),
-            *operational_statistics(profile, traffic),
-            *estimates(known.estimator, known.reference, profile.expectation),
-            *evidence.statistics(key, window, partial(self._reference, key.model)),
-        )
-        record = {
-            "model": key.model,
-            "model_version": window.model_version,
-            "code_version": window.code_version,
-            "release": key.release,
-            "environment": key.environment,
-            "window_start": key.start,
-            "window_end": window.end,
-            "revision": window.revision,
-            "rows": profile.rows,
-            "errors": profile.errors,
-            "statistics": [s.to_record() for s in statistics],
-        }
-        return Outgoing(self._topics.statistics, key.model.encode(), encode("statistic", record))
-
-    def _known(self, model: str, number: int) -> KnownRelease:
-        known = self._releases.release(model, number)
-        assert known is not None, "a window's release was known when its first delta was added"
-        return known
-
-    def _reference(self, model: str, number: int) -> Reference:
-        return self._known(model, number).reference

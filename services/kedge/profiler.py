@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-import numpy as np
-
 from kedge.broker import connection
 from kedge.contracts import (
     PredictionBatch,
@@ -36,14 +34,9 @@ from kedge.streams import (
     run_transactionally,
 )
 from kedge.streams.accounts import Accounts
+from kedge.streams.admission import refusal
 from kedge.streams.clients import Options
 from kedge.streams.duplicates import Duplicates, identity
-
-EARLIEST = 946_684_800_000_000
-"""2000-01-01: seconds or milliseconds taken for microseconds come out before it."""
-
-MOST_WINDOWS = 1440
-"""Base windows that one message may have rows in: a day of minutes. Each is a message to come."""
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -68,14 +61,6 @@ class _Delta:
     last_offset: int
     max_event_time: int
     max_arrival: int
-
-
-class _RefusedError(Exception):
-    """The predictions can be read but not counted."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 class Profiler:
@@ -128,12 +113,15 @@ class Profiler:
             if predictions.rows and counted.seen(name, message.timestamp):
                 accounts.received(partition, offset, predictions, "rows_duplicate")
                 continue
-            try:
-                release = self._checked(message, predictions)
-            except _RefusedError as error:
+            tags = predictions.tags
+            release = self._releases.release(tags.model, tags.release)
+            latest = message.timestamp + self._future
+            refused = refusal(predictions, release, latest=latest, window=self._window)
+            if refused is not None:
                 accounts.received(partition, offset, predictions, "rows_dead_lettered")
-                yield self._give_up(message, error.reason, str(error), predictions.rows)
+                yield self._give_up(message, *refused, predictions.rows)
                 continue
+            assert release is not None, "of an unknown one, all is refused"
             self._count(deltas, message, predictions, release)
             if predictions.rows:
                 counted.remember(name, message.timestamp, offset)
@@ -151,42 +139,6 @@ class Profiler:
 
     def _give_up(self, message: Incoming, reason: str, detail: str, rows: int) -> Outgoing:
         return dead_letter(self._topics, "profiler", message, reason, detail, rows=rows)
-
-    def _checked(self, message: Incoming, predictions: PredictionBatch) -> KnownRelease:
-        """The release of the predictions, if they can be believed."""
-        tags = predictions.tags
-        known = self._releases.release(tags.model, tags.release)
-        if known is None:
-            raise _RefusedError(
-                "unknown_release",
-                f"release {tags.release} of model `{tags.model}` is not in the registry",
-            )
-        if (known.model_version, known.code_version) != (tags.model_version, tags.code_version):
-            raise _RefusedError(
-                "wrong_release",
-                f"release {tags.release} of model `{tags.model}` is model version "
-                f"{known.model_version} with code version {known.code_version}, not "
-                f"{tags.model_version} with {tags.code_version}",
-            )
-        if predictions.rows:
-            earliest = int(predictions.event_times.min())
-            latest = int(predictions.event_times.max())
-            if earliest < EARLIEST or latest > message.timestamp + self._future:
-                raise _RefusedError(
-                    "absurd_time",
-                    f"has event times from {earliest} to {latest} microseconds since 1970; they "
-                    f"have to be between {EARLIEST} (the year 2000) and "
-                    f"{message.timestamp + self._future} (its arrival and what is tolerated)",
-                )
-            if latest - earliest >= MOST_WINDOWS * self._window:
-                windows = len(np.unique(predictions.event_times // self._window))
-                if windows > MOST_WINDOWS:
-                    raise _RefusedError(
-                        "absurd_time",
-                        f"has event times in {windows} windows; one message may have them in "
-                        f"{MOST_WINDOWS}",
-                    )
-        return known
 
     def _count(
         self,

@@ -10,6 +10,7 @@ from kedge.policy.parsing import PolicyError, Problem, parse
 from kedge.policy.readings import Reading, Subject, Window
 from kedge.policy.rhythm import Rhythm
 from kedge.policy.rules import Policy, Rollback, Rule, detectors_of, policy_for
+from kedge.policy.telling import Decisions, changes
 from kedge.policy.watch import RELEASES, WINDOWS_BEFORE, Watch
 from kedge.policy.webhook import Webhook, webhook_url_problem
 
@@ -19,6 +20,7 @@ __all__ = [
     "WINDOWS_BEFORE",
     "Case",
     "Change",
+    "Decisions",
     "GoBack",
     "Incident",
     "Inhibition",
@@ -43,6 +45,7 @@ __all__ = [
     "WentBack",
     "Window",
     "alert_record",
+    "changes",
     "decide",
     "detectors_of",
     "labels_of",

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kedge.contracts import Record, Topics, decode
-from kedge.performance import AnyEstimator, estimator_of
+from kedge.performance import estimator_of
 from kedge.profile import Reference
 from kedge.streams.clients import Options
 from kedge.streams.committed import CommittedLog
-
-
-@dataclass(frozen=True, slots=True)
-class KnownRelease:
-    """A release with all that a window of it is compared with."""
-
-    model: str
-    number: int
-    model_version: str
-    code_version: str
-    reference: Reference
-    estimator: AnyEstimator | None
+from kedge.streams.known import KnownRelease
 
 
 class Releases:
