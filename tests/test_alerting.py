@@ -262,32 +262,59 @@ class Raced(Registry):
 
 def test_a_move_by_somebody_else_meanwhile_is_respected(settings, registry):
     with Raced.open(settings) as raced:
-        alerts = _processed(settings, raced, INCIDENT)
-    assert [alert["decision"]["action"] for alert in alerts] == ["refused", "refused"]
+        alerts = _processed(settings, raced, INCIDENT[:2])
+    assert [alert["decision"]["action"] for alert in alerts] == ["deferred", "deferred"]
     assert "a person moved it" in alerts[0]["decision"]["reason"]
     assert {actor for _, _, actor in _moves(registry)} == {"a person"}
+    assert registry.refusals("flights", "production") == []
 
 
-def test_what_was_refused_once_is_not_done_by_who_was_paused_meanwhile(settings, registry):
+def _move_by_hand(registry, alias, to_release, generation):
+    registry.move_alias(
+        "flights",
+        alias,
+        to_release,
+        expected_generation=generation,
+        actor="a person",
+        reason="",
+    )
+
+
+def test_an_alias_that_comes_to_the_sick_release_goes_back_as_long_as_the_alert_is_on(
+    settings, registry
+):
+    # Release 2 serves as a canary only, and somebody promotes it although it is sick.
+    _move_by_hand(registry, "production", 1, 2)
+    topics = Topics(settings.topic_prefix)
+    service = Alerting(
+        policies.configured(settings), registry, topics, settings.kafka, base_window=MINUTE
+    )
+    service.assigned(0)
+
+    def told(records):
+        outputs = service.process([_incoming(record, n) for n, record in enumerate(records)])
+        alerts = [decode(o.value, "alert")[1] for o in outputs if o.topic == topics.alerts]
+        return [(a["column"], a["decision"]["action"]) for a in alerts]
+
+    assert told(INCIDENT) == [(column, "deferred") for column in COLUMNS]
+    assert told([_window(2, 3, BAD)]) == []
+    _move_by_hand(registry, "production", 2, 3)
+    assert told([_window(2, 4, BAD)]) == [(column, "rolled_back") for column in COLUMNS]
+    assert _moves(registry)[-1] == (2, 1, ACTOR)
+
+
+def test_what_was_refused_once_is_not_done_by_who_was_paused_meanwhile(with_policy, registry):
+    settings = with_policy('alias = "live"\n' + POLICY)
+
     class Paused(Registry):
-        """It reads after a successor has decided, and a person has moved the alias back."""
+        """It reads after a successor has decided, and a person has made the alias meanwhile."""
 
         def history(self, model, alias):
             if not self.successors:
-                self._move(1, 2)
                 self.successors = _processed(settings, registry, INCIDENT)
-                self._move(2, 3)
+                _move_by_hand(registry, "live", 1, 0)
+                _move_by_hand(registry, "live", 2, 1)
             return super().history(model, alias)
-
-        def _move(self, to_release, generation):
-            registry.move_alias(
-                "flights",
-                "production",
-                to_release,
-                expected_generation=generation,
-                actor="a person",
-                reason="",
-            )
 
         successors = ()
 
@@ -296,8 +323,8 @@ def test_what_was_refused_once_is_not_done_by_who_was_paused_meanwhile(settings,
     told = [alert["decision"] | {"decided_at": None} for alert in paused.successors]
     assert [alert["decision"] | {"decided_at": None} for alert in alerts] == told
     assert {decision["action"] for decision in told} == {"refused"}
-    assert {actor for _, _, actor in _moves(registry)} == {"a person"}
-    refused = {each.incident: each.reason for each in registry.refusals("flights", "production")}
+    assert {each.actor for each in registry.history("flights", "live")} == {"a person"}
+    refused = {each.incident: each.reason for each in registry.refusals("flights", "live")}
     assert refused == {alert["incident"]: alert["decision"]["reason"] for alert in alerts}
 
 

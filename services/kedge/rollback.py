@@ -13,7 +13,7 @@ from kedge.approvals.links import ANSWERS, ApprovalLinks
 from kedge.clock import Clock
 from kedge.contracts import Record
 from kedge.errors import KedgeError
-from kedge.policy import Case, GoBack, Incident, Refused, Watch, WentBack, decide
+from kedge.policy import Case, Distance, GoBack, Incident, Refused, Watch, WentBack, decide
 from kedge.registry import (
     AliasMove,
     DatabaseUnavailableError,
@@ -23,6 +23,7 @@ from kedge.registry import (
     RefusedIncidentError,
     Registry,
     SettledProposalError,
+    StaleAliasError,
     UnknownModelError,
 )
 from kedge.registry.errors import settled, utc
@@ -167,7 +168,7 @@ class Rollbacks:
             return _Decided(str(error))
         answer = self._answer(watch, incident, history)
         match answer:
-            case GoBack(target, _, reason) if watch.policy.rollback.mode == "dry-run":
+            case GoBack(target, reason=reason) if watch.policy.rollback.mode == "dry-run":
                 return _Decided(
                     f"dry run: would have moved {alias} from release {incident.release} to "
                     f"{target}: {reason}"
@@ -191,7 +192,7 @@ class Rollbacks:
     def _answer(
         self, watch: Watch, incident: Incident, history: Sequence[AliasMove]
     ) -> GoBack | WentBack | Refused:
-        """Decide, and again for each target that fails its rehearsal."""
+        """Decide, again once it is known how near the candidates are, and for each that fails."""
         guard, rule = watch.policy.rollback, watch.rule(incident.rule)
         logger = Logger(watch.model, incident.release, watch.environment)
         readings = watch.readings(incident.rule, incident.subject)
@@ -199,6 +200,7 @@ class Rollbacks:
         blame = incident.verdict
         assert blame is not None, "an incident is judged before it is decided on"
         rehearsals: dict[int, Rehearsal] = {}
+        distances: dict[int, Distance] | None = None
         while True:
             answer = decide(
                 Case(
@@ -212,10 +214,15 @@ class Rollbacks:
                     releases,
                     watch.ailing(),
                     rehearsals,
+                    distances or {},
                 )
             )
             if not (guard.rehearse and isinstance(answer, GoBack)):
                 return answer
+            if distances is None:
+                compared = (incident.release, *answer.candidates)
+                distances = self._rehearser.distances(logger, compared, guard, rule)
+                continue
             target = answer.to_release
             if target in rehearsals:
                 return answer
@@ -260,8 +267,10 @@ class Rollbacks:
             return _told(error.refusal)
         except ProposedIncidentError as error:
             return _told(error.proposal)
+        except StaleAliasError as error:
+            # Moved since its history was read: where it points now is for the next window to see.
+            return _Decided(str(error), for_now=True)
         except KedgeError as error:
-            # Above all StaleAliasError: the alias was moved since its history was read.
             return self._refuse(model, incident, str(error))
 
     def _refuse(

@@ -264,10 +264,14 @@ def test_an_incident_moves_the_alias_once(history, says):
 
 
 def test_a_rollback_by_hand_is_no_rollback_of_ours():
-    assert isinstance(decide(_case(history=(*DEPLOYED, Moved(3, 2, 1)))), Refused)
+    answer = decide(_case(history=(*DEPLOYED, Moved(3, 2, 1))))
+    assert isinstance(answer, Refused)
+    back = decide(_case(history=(*DEPLOYED, Moved(3, 2, 1), Moved(4, 1, 2))))
+    assert (back.to_release, back.expected_generation) == (1, 4)
 
 
 FOR_NOW = {
+    "the alias points elsewhere",
     "it is unclear where it came from",
     "within the cooldown",
     "the day's budget is spent",

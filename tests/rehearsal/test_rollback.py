@@ -62,40 +62,47 @@ def settings(make_settings, tmp_path):
 @pytest.fixture
 def registry(settings, tmp_path):
     """Release 1 is right, 2 wants an input that is no more, and 3, which serves, answers null."""
-    artifact = tmp_path / "model.txt"
-    artifact.write_text("2.0")
-    columns = (
-        *columns_of([{"x": x} for x in XS], "feature"),
-        *columns_of([{"output": 2 * x} for x in XS], "output"),
-    )
     with Registry.open(settings) as registry:
-        version = registry.register_model("flights", artifact, reference_of(columns), actor="test")
-        for number, expression in EXPRESSIONS.items():
-            bundle = tmp_path / f"{number}" / "inference.py"
-            bundle.parent.mkdir()
-            bundle.write_text(CODE.format(expression=expression))
-            code = registry.register_code("flights", bundle, actor="test")
-            registry.create_release("flights", version.id, code.id, actor="test")
-            registry.move_alias(
-                "flights",
-                "production",
-                number,
-                expected_generation=number - 1,
-                actor="test",
-                reason="deployed",
-            )
+        _ship(registry, tmp_path, EXPRESSIONS)
         yield registry
 
 
-def _log_predictions(settings, registry):
+def _ship(registry, folder, expressions, shifts=None):
+    """Releases, one after the other: of one model, or each of one that had inputs of its own."""
+    for number, expression in expressions.items():
+        source = folder / str(number)
+        source.mkdir()
+        shift = 0.0 if shifts is None else shifts[number]
+        artifact = source / "model.txt"
+        artifact.write_text("2.0" if shifts is None else f"2.{'0' * number}")
+        columns = (
+            *columns_of([{"x": x + shift} for x in XS], "feature"),
+            *columns_of([{"output": 2 * x} for x in XS], "output"),
+        )
+        version = registry.register_model("flights", artifact, reference_of(columns), actor="test")
+        bundle = source / "inference.py"
+        bundle.write_text(CODE.format(expression=expression))
+        code = registry.register_code("flights", bundle, actor="test")
+        registry.create_release("flights", version.id, code.id, actor="test")
+        registry.move_alias(
+            "flights",
+            "production",
+            number,
+            expected_generation=number - 1,
+            actor="test",
+            reason="deployed",
+        )
+
+
+def _log_predictions(settings, registry, shift=0.0, since=0):
     release = registry.release("flights", 3)
     batch = PredictionBatch(
         tags=Tags("flights", release.model_version, release.code_version, 3, "production"),
         ids=[f"p{n}" for n in range(len(XS))],
-        event_times=np.arange(len(XS), dtype=np.int64),
+        event_times=since + np.arange(len(XS), dtype=np.int64),
         latencies_ms=np.full(len(XS), np.nan, np.float32),
         columns=(
-            *columns_of([{"x": x} for x in XS], "feature"),
+            *columns_of([{"x": x + shift} for x in XS], "feature"),
             *columns_of([{"output": None} for _ in XS], "output"),
         ),
     )
@@ -129,7 +136,14 @@ def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(
         "it raised on 0 of 300 logged inputs" in move.reason
     )
 
-    # A process that comes to the same windows, with the state from before them, finds the move.
+    told, logged = _again(settings, registry, make_settings, values)
+    assert [alert["decision"]["generation"] for alert in told] == [move.generation]
+    assert "rolled_back" in {each["event"] for each in logged}
+    assert "rehearsed" not in {each["event"] for each in logged}
+
+
+def _again(settings, registry, make_settings, values):
+    """What a process tells and logs that comes to the same windows with the state before them."""
     topics = Topics(make_settings().topic_prefix)
     watched = policies.configured(settings)
     service = Alerting(watched, registry, topics, settings.kafka, base_window=MINUTE)
@@ -139,9 +153,33 @@ def test_the_alias_goes_back_to_the_release_that_can_answer_what_is_asked_now(
             [Incoming(topics.statistics, 0, n, 0, b"flights", v) for n, v in enumerate(values)]
         )
     told = [decode(o.value, "alert")[1] for o in outputs if o.topic == topics.alerts]
-    assert [alert["decision"]["generation"] for alert in told] == [move.generation]
-    assert "rolled_back" in {each["event"] for each in logged}
-    assert "rehearsed" not in {each["event"] for each in logged}
+    return told, logged
+
+
+def test_of_two_that_would_do_the_one_made_for_such_inputs_is_gone_back_to(
+    settings, make_settings, tmp_path
+):
+    topics = Topics(settings.topic_prefix)
+    with Registry.open(settings) as registry:
+        # Release 2 served last, and was made for other inputs than there are now.
+        right = EXPRESSIONS[1]
+        _ship(registry, tmp_path, {1: right, 2: right, 3: "None"}, {1: 0.0, 2: 3.0, 3: 0.0})
+        _log_predictions(settings, registry)
+        values = [encode("statistic", record) for record in INCIDENT]
+        produce(settings.kafka, topics.statistics, values, b"flights")
+        with running(alerting.run, settings=settings):
+            (value,) = eventually(lambda: committed(settings.kafka, topics.alerts), len)
+        decision = decode(value, "alert")[1]["decision"]
+        assert (decision["action"], decision["to_release"]) == ("rolled_back", 1)
+        assert "against its reference: 0 of 1 inputs above a PSI of 0.25" in decision["reason"]
+        assert "of release 2 1 of 1 inputs above a PSI of 0.25" in decision["reason"]
+
+        # What is asked has changed since; what was decided has not.
+        _log_predictions(settings, registry, shift=3.0, since=1000)
+        (told,), logged = _again(settings, registry, make_settings, values)
+        assert told["decision"]["to_release"] == 1
+        assert told["decision"]["reason"] == decision["reason"]
+        assert "rehearsed" not in {each["event"] for each in logged}
 
 
 def test_by_hand(settings, registry, monkeypatch):

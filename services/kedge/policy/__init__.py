@@ -4,6 +4,7 @@ from kedge.attribution.wording import time_text
 from kedge.policy.alerts import alert_record
 from kedge.policy.case import Case, Move, Rehearsed, Released
 from kedge.policy.decision import GoBack, Refused, WentBack, decide
+from kedge.policy.distance import Distance
 from kedge.policy.incidents import Change, Incident
 from kedge.policy.matchers import LABELS, Inhibition, Inhibitor, Label, Labels, Matchers, labels_of
 from kedge.policy.parsing import PolicyError, Problem, parse
@@ -21,6 +22,7 @@ __all__ = [
     "Case",
     "Change",
     "Decisions",
+    "Distance",
     "GoBack",
     "Incident",
     "Inhibition",

@@ -9,18 +9,19 @@ from kedge.attribution.wording import time_text
 from kedge.policy.case import Case
 from kedge.policy.readings import Reading, telling
 from kedge.policy.rules import Rule
+from kedge.statistics.drift import MODERATE
 
 
 class Choice(NamedTuple):
     """Where to go back to.
 
     Attributes:
-        release: None where none qualifies.
-        reason: why this one, or why none.
+        ranked: the releases that qualify, the best first.
+        reason: why the first one, or why none.
         may_change: whether what speaks against the others may pass.
     """
 
-    release: int | None
+    ranked: tuple[int, ...]
     reason: str
     may_change: bool = False
 
@@ -30,28 +31,31 @@ def best(case: Case) -> Choice:
 
     A candidate is what the alias pointed at before, or an earlier release that exchanges the blamed
     part alone. One of these comes first: it keeps what is not at fault. Then comes one that was
-    rehearsed, then one that is healthy at the same time as the other is sick, and then the one that
-    the alias pointed at last.
+    rehearsed, then one that is healthy at the same time as the other is sick, then one whose
+    reference is as near to what is asked today as that of any, and then the one that the alias
+    pointed at last.
     """
     exchanging = _exchanging(case)
     numbers = list(dict.fromkeys([*_earlier(case), *exchanging]))
     objections = {number: _objection(case, number) for number in numbers}
     fit = [number for number in numbers if objections[number] is None]
     if not numbers:
-        return Choice(None, f"{case.incident.alias} pointed at no other release before")
+        return Choice((), f"{case.incident.alias} pointed at no other release before")
     if not fit:
         told = "; ".join(each for each in objections.values() if each is not None)
         may_come = any(_last_word(case, number) is None for number in numbers)
-        return Choice(None, f"no earlier release qualifies: {told}", may_change=may_come)
-    chosen, *_ = sorted(
+        return Choice((), f"no earlier release qualifies: {told}", may_change=may_come)
+    far = _far(case, fit)
+    ranked = sorted(
         fit,
         key=lambda number: (
             number not in exchanging,
             not _is_rehearsed(case, number),
             not _concurrent(case, number),
+            number in far,
         ),
     )
-    return Choice(chosen, _reason(case, chosen, kept=chosen in exchanging))
+    return Choice(tuple(ranked), _reason(case, ranked[0], far, kept=ranked[0] in exchanging))
 
 
 def _earlier(case: Case) -> list[int]:
@@ -125,7 +129,27 @@ def _concurrent(case: Case, number: int) -> bool:
     return any(r.window.start >= case.incident.starts_at for r in readings)
 
 
-def _reason(case: Case, number: int, *, kept: bool) -> str:
+def _far(case: Case, fit: Sequence[int]) -> list[int]:
+    """Those that were made for other inputs than the nearest of them.
+
+    A few hundred rows tell no moderate difference from none, so what is less is no difference. And
+    one input that any release has never seen the like of, a counter say, does not outweigh all
+    others: how many have moved counts before how far.
+    """
+    known = [case.distances[number] for number in fit if number in case.distances]
+    if not known:
+        return []
+    nearest = min(known, key=lambda each: (each.moved, each.mean))
+    return [
+        number
+        for number in fit
+        if (mine := case.distances.get(number)) is None
+        or mine.moved > nearest.moved
+        or mine.mean > nearest.mean + MODERATE
+    ]
+
+
+def _reason(case: Case, number: int, far: Sequence[int], *, kept: bool) -> str:
     parts = []
     if kept:
         stays = "model" if case.verdict.blame == "code" else "code"
@@ -139,6 +163,16 @@ def _reason(case: Case, number: int, *, kept: bool) -> str:
             f"{time_text(newest.window.start)} of release {number}, "
             f"not {case.rule.comparison} {case.rule.threshold:g}"
         )
+    parts += _told_distances(case, number, far)
     if (rehearsal := case.rehearsals.get(number)) is not None:
         parts.append(f"rehearsed: {rehearsal.because}")
     return "; ".join(parts)
+
+
+def _told_distances(case: Case, number: int, far: Sequence[int]) -> list[str]:
+    """How far today's inputs are from the target's reference, and from whose they are too."""
+    others = [case.incident.release, *(each for each in far if each != number)]
+    told = [f"of release {n} {case.distances[n]}" for n in others if n in case.distances]
+    if (mine := case.distances.get(number)) is None:
+        return []
+    return ["; ".join([f"today's inputs against its reference: {mine}", *told])]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kedge.attribution import Verdict
+from kedge.policy.distance import Distance
 from kedge.policy.incidents import Incident
 from kedge.policy.readings import Reading
 from kedge.policy.rules import Rollback, Rule
@@ -70,6 +71,8 @@ class Case:
         releases: every registered release of the model, by number.
         ailing: of releases with an open incident of their own that asks for a rollback, which.
         rehearsals: what replaying the last inputs said of a release, where that was done.
+        distances: of these inputs from the reference of a release, where that was measured; of the
+            sick release too.
     """
 
     incident: Incident
@@ -82,3 +85,4 @@ class Case:
     releases: Mapping[int, Released] = field(default_factory=dict)
     ailing: Mapping[int, str] = field(default_factory=dict)
     rehearsals: Mapping[int, Rehearsed] = field(default_factory=dict)
+    distances: Mapping[int, Distance] = field(default_factory=dict)

@@ -14,11 +14,19 @@ _DAY = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class GoBack:
-    """The alias is to be moved, if it is still where the evidence is about."""
+    """The alias is to be moved, if it is still where the evidence is about.
+
+    Attributes:
+        to_release: where to.
+        expected_generation: of the alias, as long as it was not moved since.
+        reason: why there.
+        candidates: all that nothing speaks against, the target first.
+    """
 
     to_release: int
     expected_generation: int
     reason: str
+    candidates: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,8 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
        whatever came later, with its reason; so a process that died after the move says the same
        again. An alias that was rolled back from the same release for another incident, and not
        moved since, is an answer too: of the columns that fail together, the first moves the alias.
-    2. The alias must point at the release that the evidence is about.
+    2. The alias must point at the release that the evidence is about. It may come to do so, as long
+       as the incident is on: a canary that is sick can be promoted.
     3. The fault must have come with the release. What comes from upstream or the world is there in
        every release. As long as it is unclear which, nothing is moved.
     4. Neither within the cooldown nor beyond the day's budget.
@@ -68,7 +77,8 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
     if current.to_release != incident.release:
         return Refused(
             f"{alias} points at release {current.to_release}, "
-            f"and the evidence is about release {incident.release}"
+            f"and the evidence is about release {incident.release}",
+            for_now=True,
         )
     if case.verdict.came_with_release is False:
         whose = "" if case.verdict.blame == "unclear" else f": blame {case.verdict.blame}"
@@ -80,9 +90,9 @@ def decide(case: Case) -> GoBack | WentBack | Refused:
     if (limit := _limit(case)) is not None:
         return Refused(limit, for_now=True)
     choice = best(case)
-    if choice.release is None:
+    if not choice.ranked:
         return Refused(choice.reason, for_now=choice.may_change)
-    return GoBack(choice.release, current.generation, choice.reason)
+    return GoBack(choice.ranked[0], current.generation, choice.reason, choice.ranked)
 
 
 def _done(case: Case) -> WentBack | None:

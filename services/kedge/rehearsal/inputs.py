@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kedge.contracts import Column, PredictionBatch, State
+from kedge.contracts import Column, PredictionBatch, State, columns_of
 
 Features = Mapping[str, Any]
 
@@ -31,6 +31,13 @@ def newest_inputs(batch: PredictionBatch, most: int) -> list[Input]:
         Input(dict(_features(columns, row)), tuple(_imputed(columns, row)))
         for row in range(max(0, batch.rows - most), batch.rows)
     ]
+
+
+def feature_columns(inputs: Sequence[Input]) -> tuple[Column, ...]:
+    """The columns that inputs came from, in their order."""
+    return columns_of(
+        [dict(each.features) for each in inputs], "feature", [each.imputed for each in inputs]
+    )
 
 
 def _features(columns: list[Column], row: int) -> Iterator[tuple[str, Any]]:

@@ -9,23 +9,19 @@ from functools import partial
 
 import numpy as np
 
-from kedge.contracts import Column, PredictionBatch, Tags, columns_of
+from kedge.contracts import PredictionBatch, Tags, columns_of
 from kedge.policy import Reading, Rule, Subject, Window
+from kedge.policy.distance import FEWEST_ROWS as FEWEST_FOR_PSI
 from kedge.profile import Missing, Profile, Reference, count_windows
 from kedge.profile.cells import cells_of
 from kedge.profile.counting import by_name
-from kedge.rehearsal.inputs import Input
+from kedge.rehearsal.inputs import Input, feature_columns
 from kedge.rehearsal.replay import Answer, Replay
 from kedge.statistics import CATALOGUE, Statistic, window_statistics
+from kedge.statistics.drift import SIGNIFICANT
 
 FEWEST_ROWS = 30
 """Inputs below which nothing is said of what a release answers."""
-
-SIGNIFICANT_PSI = 0.25
-"""Siddiqi, Credit Risk Scorecards, 2006."""
-
-_FEWEST_FOR_PSI = 200
-"""Rows: of fewer, chance alone comes near to what is significant."""
 
 _LOST = (
     Missing.ABSENT,
@@ -70,7 +66,7 @@ def fair_inputs(inputs: Sequence[Input], reference: Reference) -> tuple[list[Inp
         inputs: as they were logged.
         reference: of the release that is to be judged.
     """
-    named = by_name(_features(inputs))
+    named = by_name(feature_columns(inputs))
     unfair = np.zeros(len(inputs), bool)
     worst: tuple[int, str] | None = None
     for column in reference.columns:
@@ -158,18 +154,12 @@ def _profile(inputs: Sequence[Input], answers: Sequence[Answer], reference: Refe
         event_times=np.zeros(rows, np.int64),
         latencies_ms=np.full(rows, np.nan, np.float32),
         columns=(
-            *_features(inputs),
+            *feature_columns(inputs),
             *columns_of([dict(answer.outputs) for answer in answers], "output"),
         ),
         errors={i: answer.error for i, answer in enumerate(answers) if answer.error is not None},
     )
     return count_windows(batch, reference, 1)[0]
-
-
-def _features(inputs: Sequence[Input]) -> tuple[Column, ...]:
-    return columns_of(
-        [dict(each.features) for each in inputs], "feature", [each.imputed for each in inputs]
-    )
 
 
 def _types(profile: Profile) -> str:
@@ -191,9 +181,9 @@ def _drift(statistics: Sequence[Statistic]) -> Iterator[tuple[str, bool]]:
         if each.role == "output" and each.value is not None:
             text = (
                 f"output {each.column} is at a PSI of {each.value:.4g} from its reference, its "
-                f"inputs at {inputs:.4g} at most, and above {SIGNIFICANT_PSI} is significant"
+                f"inputs at {inputs:.4g} at most, and above {SIGNIFICANT} is significant"
             )
-            yield text, each.rows >= _FEWEST_FOR_PSI and each.value > SIGNIFICANT_PSI >= inputs
+            yield text, each.rows >= FEWEST_FOR_PSI and each.value > SIGNIFICANT >= inputs
 
 
 def _by_rule(

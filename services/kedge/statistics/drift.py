@@ -16,6 +16,9 @@ from kedge.statistics.statistic import Statistic
 MODERATE = 0.1
 """The PSI that is conventionally a moderate change."""
 
+SIGNIFICANT = 0.25
+"""The PSI above which a change is significant (Siddiqi, "Credit Risk Scorecards", 2006)."""
+
 DISTANCES = {
     "psi": psi,
     "js_distance": js_distance,
