@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -17,7 +19,37 @@ SUPERVISED = "KEDGE_SUPERVISED"
 _ORPHAN_GRACE = 10.0
 """Seconds that an orphan has to stop by itself."""
 
+_BEAT_EVERY = 1.0
+
 _log = structlog.get_logger(__name__)
+
+
+class Heartbeat(threading.Event):
+    """The event that stops a service, which touches a file whenever the service asks for it.
+
+    Each service asks at every turn of its loop, so an old file is a loop that does not turn.
+
+    Args:
+        file: touched once a second at most.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file, self._next = file, 0.0
+
+    def is_set(self) -> bool:
+        self._beat()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._beat()
+        return super().wait(timeout)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _BEAT_EVERY
+            self._file.touch()
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
@@ -58,14 +90,20 @@ def stop_with_supervisor(stop: Callable[[], None]) -> None:
     threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
 
 
-def run_until_stopped(run: Callable[[threading.Event], None]) -> int:
+def run_until_stopped(
+    run: Callable[[threading.Event], None], *, heartbeat: Path | None = None
+) -> int:
     """Run a service on this thread until a signal or the supervisor's end stops it.
+
+    Args:
+        run: the service; it returns once the event is set.
+        heartbeat: a file to touch while the service goes on; None for none.
 
     Returns:
         The exit code: 0 when it returned after it was told to stop, 1 when it raised or returned
         by itself.
     """
-    stop = threading.Event()
+    stop = threading.Event() if heartbeat is None else Heartbeat(heartbeat)
     stop_on_signals(stop.set)
     stop_with_supervisor(stop.set)
     try:

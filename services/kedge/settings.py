@@ -271,6 +271,11 @@ class Settings(BaseSettings):
         description="What the names of topics and consumer groups begin with.",
     )
     environment: str = Field("production", description="The `environment` tag of predictions.")
+    heartbeat: Path | None = Field(
+        None,
+        description="A file that `kedge run` touches once a second while its service goes on: for "
+        "the health check of a container.",
+    )
     kafka: dict[str, str] = Field(
         default_factory=dict,
         description="librdkafka options: `KEDGE_KAFKA__SECURITY_PROTOCOL=SASL_SSL`, and so on.",

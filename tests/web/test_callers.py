@@ -178,9 +178,11 @@ def test_reads_without_a_token_where_the_settings_have_it_so(tmp_path):
         assert change.status_code == 401
 
 
-def test_it_does_not_listen_to_others_without_a_token_or_with_anonymous_reads(tmp_path):
-    with pytest.raises(KedgeError, match="make one with `kedge token create"):
-        service.run(web_settings(tmp_path, host="0.0.0.0"), None)
+def test_where_others_can_connect_nobody_gets_in_without_a_token(tmp_path):
+    settings = web_settings(tmp_path, host="0.0.0.0")
+    with serving(settings), client(settings) as asking:
+        assert asking.get("/healthz").is_success
+        assert asking.get(f"{API}/models").status_code == 401
     with pytest.raises(KedgeError, match="for this machine only"):
         service.run(web_settings(tmp_path, host="0.0.0.0", anonymous_reads=True), None)
 

@@ -64,4 +64,4 @@ def run(
     target = service_named(service)
     logs.configure(service)
     create_topics(connection(settings), settings)
-    raise typer.Exit(run_until_stopped(partial(target, settings)))
+    raise typer.Exit(run_until_stopped(partial(target, settings), heartbeat=settings.heartbeat))
