@@ -143,7 +143,7 @@ def logged_slice(make_settings, monkeypatch):
     client.flush()
     with (
         running(archiver.run, profiler.run, settings=settings),
-        connect(settings.archive_path) as archive,
+        connect(settings.archive_url) as archive,
     ):
         counted = "SELECT (SELECT count(*) FROM predictions) + (SELECT count(*) FROM outcomes)"
         eventually(lambda: archive.sql(counted).fetchall(), lambda got: got == [(count + 4,)])
@@ -240,7 +240,7 @@ def test_the_prefix_in_force_an_empty_slice_and_too_few_partitions_are_refused(
     with pytest.raises(KedgeError, match="no speed"):
         CliRunner().invoke(app, [*force, "--in-force", "--speed", "fast"], catch_exceptions=False)
     narrow = make_settings(stream={"partitions": 1})
-    with connect(settings.archive_path) as archive:
+    with connect(settings.archive_url) as archive:
         with pytest.raises(KedgeError, match="no predictions of model `trains`"):
             replay(archive, settings.kafka, settings, Slice("trains", *EVER), narrow.topic_prefix)
         with pytest.raises(KedgeError, match="has 1 partitions, but the slice comes from 2"):

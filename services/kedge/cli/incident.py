@@ -54,7 +54,7 @@ def export_incident(
 
     name = re.sub(r"[^\w.-]", "-", incident)
     path = output or Path(f"incident-{name}.duckdb")
-    with connect(Settings().archive_path) as archive:
+    with connect(Settings().archive_url) as archive:
         written = export(
             archive, incident, path, before=span(before), after=span(after), most=most,
             values=values,

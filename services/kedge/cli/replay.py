@@ -104,7 +104,7 @@ def replay(
         release,
         environment,
     )
-    with connect(settings.archive_path) as archive:
+    with connect(settings.archive_url) as archive:
         total = wanted.extent(archive).rows
         with progress("replaying", total) as advance:
             done = publish(
