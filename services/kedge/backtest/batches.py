@@ -67,17 +67,19 @@ def _columns(rows: pa.Table) -> Iterator[Column]:
             states[marked.get("null", [])] = State.NULL
             states[marked.get(_IMPUTED, [])] = State.IMPUTED
             states[filled.get(name, [])] = State.IMPUTED
-            # A NaN has a number's column; so has what was never more than null.
-            states[marked.get("nan", [])] = State.ABSENT if _is_other(array) else State.VALUE
+            nans = marked.get("nan")
+            apart = nans is not None and not _has_nans(array)
+            if nans is not None:
+                states[nans] = State.ABSENT if apart else State.VALUE
             yield from _typed(name, role, states, array)
-            if _is_other(array) and "nan" in marked:
-                yield _nans(name, role, marked["nan"], rows.num_rows)
+            if nans is not None and apart:
+                yield _nans(name, role, nans, rows.num_rows)
             yield from _texts(name, role, states, others.get(name), marked.get("empty"))
 
 
-def _is_other(array: pa.Array | None) -> bool:
-    """Whether the archive has something else than numbers there."""
-    return array is not None and not pa.types.is_floating(array.type)
+def _has_nans(array: pa.Array | None) -> bool:
+    """Whether what the archive has there can be NaN: numbers, vectors, and nothing at all."""
+    return array is None or pa.types.is_floating(array.type) or pa.types.is_list(array.type)
 
 
 def _typed(name: str, role: Role, states: Bytes, array: pa.Array | None) -> Iterator[Column]:
@@ -188,8 +190,7 @@ def _by_name(rows: NDArray[np.int64], names: pa.Array, items: NDArray[Any]) -> _
 
 def _together(column: pa.ChunkedArray) -> pa.Array:
     # Not `combine_chunks` alone: of a slice, the offsets begin anywhere.
-    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    return array
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _floats(values: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:

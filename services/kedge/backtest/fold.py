@@ -79,6 +79,8 @@ class Backtest:
         window: length of a base window, microseconds.
         latest: no event time after this is believed, microseconds since 1970 UTC.
         duplicates: what remembers the messages of one partition.
+        others: statistics that no predictions are folded to, in the order of the windows' ends;
+            each is watched as soon as its window is over.
     """
 
     def __init__(
@@ -89,12 +91,15 @@ class Backtest:
         window: int,
         latest: int,
         duplicates: Callable[[], Duplicates],
+        others: Iterable[Record] = (),
     ) -> None:
         self._known = known
         self._monitorings = [(each, tuple(watched)) for each, watched in monitorings]
         self._window, self._latest = window, latest
         self._new_duplicates = duplicates
         self._counted: dict[int, Duplicates] = {}
+        self._others = iter(others)
+        self._other = next(self._others, None)
         self._now = 0
         self.counts = Counts()
 
@@ -144,6 +149,11 @@ class Backtest:
                     each.observe(record, self._now)
             for _ in monitoring.changes():
                 pass  # nobody will go on from here
+        while self._other is not None and self._other["window_end"] <= self._now:
+            for _, watched in self._monitorings:
+                for each in watched:
+                    each.observe(self._other, self._now)
+            self._other = next(self._others, None)
 
     def _admitted(self, step: Step) -> Iterator[tuple[KnownRelease, pa.Table]]:
         """The rows that count, by release."""
@@ -158,8 +168,10 @@ class Backtest:
             for begin, end in zip(first.tolist(), ends.tolist(), strict=True):
                 if not mine[begin]:
                     continue
+                # Sorted: the archive does not keep the order within a message.
+                names = sorted(ids[begin:end])
                 message = PredictionBatch(
-                    tags, ids[begin:end], times[begin:end], np.empty(0, np.float32), ()
+                    tags, names, times[begin:end], np.empty(0, np.float32), ()
                 )
                 keep[begin:end] = self._counts(message, known, counted, step.newest)
             if keep.any():

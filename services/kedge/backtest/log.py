@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from kedge.backtest.moves import PastMove, in_event_time, is_played_back
+from kedge.contracts import Record
 
 _ROWS = 50_000
 """Rows that are read at once of each partition."""
@@ -20,6 +22,17 @@ _COLUMNS = (
     "id, event_time, model, model_version, code_version, release, environment, features, outputs, "
     "imputed, missing, missing_outputs, untyped, untyped_outputs, latency_ms, error, kafka_offset"
 )
+
+
+_WINDOW = (
+    *("model_version", "code_version", "release", "clock", "part", "window_start", "window_end"),
+    *("revision", "rows", "errors"),
+)
+_STATISTIC = {
+    "name": "statistic",
+    "column": "column_name",
+    **{name: name for name in ("role", "kind", "segment", "value", "rows", "low", "high", "note")},
+}
 
 
 class Scope(NamedTuple):
@@ -109,9 +122,7 @@ def scopes(database: duckdb.DuckDBPyConnection) -> list[Scope]:
     return [Scope(*row) for row in found.fetchall()]
 
 
-def span(
-    database: duckdb.DuckDBPyConnection, scope: Scope, latest: int
-) -> tuple[int, int] | None:
+def span(database: duckdb.DuckDBPyConnection, scope: Scope, latest: int) -> tuple[int, int] | None:
     """The first and the last event time, of those that are believed; None without any."""
     first, last = _one(
         database,
@@ -176,6 +187,40 @@ def moves(
         return None if seen is None else int(seen)
 
     return in_event_time(made, dict(answered), first_after)
+
+
+def published(
+    database: duckdb.DuckDBPyConnection, scope: Scope, names: Collection[str], since: int
+) -> Iterator[Record]:
+    """Windows whose statistics are no sums of predictions, as last revised, in the order of ends.
+
+    Args:
+        database: of the archive.
+        scope: whose.
+        names: of the statistics that are wanted.
+        since: the first window starts then or later, microseconds since 1970 UTC.
+    """
+    keys = ", ".join(f"'{name}', {column}" for name, column in _STATISTIC.items())
+    # A cursor of its own: it is read bit by bit, while others ask.
+    found = database.cursor().execute(
+        "SELECT any_value(model_version), any_value(code_version), release, clock, part, "  # noqa: S608
+        "epoch_us(window_start), epoch_us(window_end), max(revision), any_value(window_rows), "
+        f"any_value(window_errors), to_json(list(json_object({keys}))) FROM statistics "
+        "WHERE model = ? AND environment = ? AND (clock, part) <> ('event', 'predictions') "
+        "AND list_contains(?, statistic) AND window_start >= make_timestamptz(?) "
+        "GROUP BY release, clock, part, window_start, window_end "
+        "ORDER BY window_end, clock, part, release",
+        [*scope, sorted(names), since],
+    )
+    while rows := found.fetchmany(1000):
+        for row in rows:
+            *window, statistics = row
+            yield {
+                "model": scope.model,
+                "environment": scope.environment,
+                **dict(zip(_WINDOW, window, strict=True)),
+                "statistics": json.loads(statistics),
+            }
 
 
 def _one(database: duckdb.DuckDBPyConnection, query: str, values: list[Any]) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from kedge.backtest.fold import Counts
 from kedge.contracts import Record
+from kedge.policy import Subject
 
 _WALL_CLOCK = ("produced_at",)
 """Fields of an alert that say when it was told."""
@@ -24,7 +24,7 @@ class Counterpart:
     Attributes:
         rule: by which of its rules.
         fired_at: end of the window that fired it, microseconds since 1970 UTC.
-        windows_earlier: how many base windows before this policy's alert; below 0, after it.
+        windows_earlier: how many base windows before this one's alert; below 0, after it.
     """
 
     rule: str
@@ -58,6 +58,7 @@ class Fired:
         blame: whose fault it is, as known last; None where it was not judged.
         because: why.
         decision: what was decided last, as in the `alert` contract.
+        is_answered: whether the rollback for an earlier incident is the answer to this one too.
         counterpart: what the other policy says; None where it says nothing.
     """
 
@@ -82,13 +83,21 @@ class Fired:
     blame: str | None
     because: tuple[str, ...]
     decision: Record | None
+    is_answered: bool = False
     counterpart: Counterpart | None = None
+
+    @property
+    def about(self) -> str:
+        """What it is about, in a few words."""
+        return str(Subject(self.statistic, self.role, self.column, self.kind, self.segment))
 
     @property
     def would(self) -> str:
         """What would have been done, in a few words."""
         if self.decision is None:
             return "notify"
+        if self.is_answered:
+            return f"stay: rolled back to {self.decision['to_release']} already"
         if self.decision["action"] == "rolled_back":
             return f"roll back to {self.decision['to_release']}"
         return {"proposed": "ask whether to roll back", "deferred": "wait"}.get(
@@ -167,10 +176,9 @@ class Report:
 
     def summary(self) -> dict[str, int]:
         """Counts of incidents."""
-        decided = Counter(each.would.split(" to ")[0] for each in self.incidents)
         found = {
             "incidents": len(self.incidents),
-            "would_roll_back": decided["roll back"],
+            "would_roll_back": sum(each.would.startswith("roll back") for each in self.incidents),
         }
         if self.is_compared:
             both = [each.counterpart for each in self.incidents if each.counterpart]
@@ -210,25 +218,27 @@ class Report:
 def fired_in(alerts: Iterable[Record]) -> list[Fired]:
     """The incidents that alerts tell of, in the order in which they fired."""
     found: dict[str, Fired] = {}
+    # The incident that each rollback was for, by the generation of the alias.
+    first: dict[tuple[str, int], str] = {}
     for alert in alerts:
         known = found.get(alert["incident"])
         if known is None:
             known = Fired(
-                **{
-                    name: alert[name]
-                    for name in Fired.__dataclass_fields__
-                    if name in alert
-                },
+                **{name: alert[name] for name in Fired.__dataclass_fields__ if name in alert},
                 fired_at=alert["window_end"],
                 ended_at=None,
                 blame=None,
                 because=(),
             )
-        verdict = alert["verdict"]
+        verdict, generation = alert["verdict"], (alert["decision"] or {}).get("generation")
+        rolled_back_for = alert["incident"]
+        if generation is not None:
+            rolled_back_for = first.setdefault((alert["alias"], generation), rolled_back_for)
         found[alert["incident"]] = replace(
             known,
             ended_at=None if alert["status"] == "firing" else alert["window_end"],
             decision=alert["decision"] or known.decision,
+            is_answered=rolled_back_for != alert["incident"],
             blame=known.blame if verdict is None else verdict["blame"],
             because=known.because if verdict is None else tuple(verdict["because"]),
         )

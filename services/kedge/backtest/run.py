@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import duckdb
 from kedge.archive import connect
 from kedge.backtest.decisions import Supposed
 from kedge.backtest.fold import Backtest, Watched
-from kedge.backtest.log import ArchivedLog, Scope, moves, releases, scopes, span
+from kedge.backtest.log import ArchivedLog, Scope, moves, published, releases, scopes, span
 from kedge.backtest.moves import AliasHistory, PastMove
 from kedge.backtest.order import in_order
 from kedge.backtest.report import Report, Tested
@@ -38,7 +39,7 @@ def backtest(
     archive: Path | str,
     registry: Registry,
     policy: Policy,
-    since: int | None = None,
+    since: int | timedelta | None = None,
     until: int | None = None,
     *,
     in_force: Sequence[Policy] | None = None,
@@ -54,8 +55,8 @@ def backtest(
         archive: where it lies.
         registry: has the references that windows are compared with; it is not changed.
         policy: to be tried.
-        since: first event time that is reported on, microseconds since 1970 UTC; by default that of
-            the first archived prediction.
+        since: first event time that is reported on, microseconds since 1970 UTC, or how long before
+            `until`; by default that of the first archived prediction.
         until: the time after the last; by default that of the last one.
         in_force: the policies to compare with, of which one may cover the model; None for none.
         model: only this one of those that the policy covers.
@@ -84,7 +85,7 @@ def backtest(
             )
         tested = [
             _Scope(database, registry, settings, scope, release).tested(
-                policy, in_force, since, until, latest, progress
+                policy, in_force, since=since, until=until, latest=latest, progress=progress
             )
             for scope in covered
         ]
@@ -112,15 +113,22 @@ class _Scope:
         self,
         policy: Policy,
         in_force: Sequence[Policy] | None,
-        since: int | None,
+        *,
+        since: int | timedelta | None,
         until: int | None,
         latest: int,
         progress: Progress,
     ) -> Tested:
         found = span(self._database, self._scope, latest)
         first, last = found or (latest, latest)
-        begin = first if since is None else since
         end = last + 1 if until is None else until
+        match since:
+            case None:
+                begin = first
+            case timedelta():
+                begin = end - since // timedelta(microseconds=1)
+            case _:
+                begin = since
         other = None if in_force is None else policy_for(tuple(in_force), *self._scope)
         made = self._moves(policy)
         mine = self._watched(policy, made)
@@ -131,6 +139,12 @@ class _Scope:
             window=self._window,
             latest=latest,
             duplicates=self._duplicates,
+            others=published(
+                self._database,
+                self._scope,
+                {rule.statistic for each in (policy, other) if each for rule in each.rules},
+                begin - WARM_UP * self._window,
+            ),
         )
         log = ArchivedLog(self._database, self._scope, begin - WARM_UP * self._window, end)
         read = 0
@@ -149,8 +163,7 @@ class _Scope:
             return tuple(
                 alert
                 for alert in watched.alerts
-                if alert["incident"] not in before
-                and self._release in (None, alert["release"])
+                if alert["incident"] not in before and self._release in (None, alert["release"])
             )
 
         return Tested(
@@ -208,13 +221,11 @@ class _Scope:
 
 
 def _notes(policy: Policy) -> Iterator[str]:
-    """What of the policy a backtest has no numbers for."""
+    """What of the policy is not made anew from predictions."""
     for rule in policy.rules:
         entry = CATALOGUE[rule.statistic]
-        if entry.clock == "broker":
+        if entry.clock == "broker" or entry.part == "performance":
             yield (
-                f"rule {rule.name!r} is on {rule.statistic}, which is counted from messages as "
-                "they arrive: the archive does not have them, and the rule is silent here"
+                f"rule {rule.name!r} is on {rule.statistic}, which is not made anew: it is taken "
+                "from the archived statistics, as last revised, when its window ends"
             )
-        elif entry.part == "performance":
-            yield f"rule {rule.name!r} is on {rule.statistic}: performance is not replayed"

@@ -8,6 +8,7 @@ import typer
 
 from kedge.cli.access import add_to as add_access
 from kedge.cli.archive import add_to as add_archive
+from kedge.cli.backtest import add_to as add_backtest
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
 from kedge.cli.demo import add_to as add_demo
@@ -49,6 +50,7 @@ for add_to in (
     add_mlflow,
     add_access,
     add_policy,
+    add_backtest,
     add_webhooks,
     add_silences,
     add_archive,
