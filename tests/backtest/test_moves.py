@@ -53,16 +53,33 @@ def test_moves_stay_in_their_order(given_moves, answered):
     assert dated == sorted(dated)
 
 
+HISTORY = [
+    moved(1, 1, 10),
+    moved(2, 2, 20, from_release=1),
+    moved(3, 1, 50, "real", from_release=2),
+    moved(4, 3, 70, from_release=1),
+]
+
+
 def test_what_was_supposed_gives_way_to_what_was_really_done():
-    history = AliasHistory([moved(1, 1, 10), moved(2, 2, 20), moved(3, 1, 50, "real")])
-    history.suppose(moved(3, 1, 30, "real"))
-    history.suppose(moved(3, 1, 35, "supposed"))
-    assert [m.moved_at for m in history.until(25, "other")] == [10, 20, 30, 35]
-    assert [m.moved_at for m in history.until(60, "other")] == [10, 20, 35, 50]
+    history = AliasHistory(HISTORY)
+    history.suppose(moved(3, 1, 30, "real", from_release=2))
+    history.suppose(moved(3, 1, 35, "supposed", from_release=2))
+    assert [move.moved_at for move in history.until(40, 1)] == [10, 20, 30, 35]
+    assert [move.moved_at for move in history.until(60, 1)] == [10, 20, 35, 50]
+    assert history.made_for("real").moved_at == 50
+    assert history.made_for("supposed") is None
 
 
-def test_an_incident_is_decided_on_as_though_its_own_move_were_still_to_come():
-    history = AliasHistory([moved(1, 1, 10), moved(2, 2, 20), moved(3, 1, 20, "mine")])
-    assert [m.generation for m in history.until(60, "mine")] == [1, 2]
-    assert history.made_for("mine").generation == 3
-    assert history.made_for("other") is None
+def test_about_a_release_it_is_decided_as_though_nobody_had_gone_back_from_it():
+    history = AliasHistory(HISTORY)
+    assert [move.generation for move in history.until(60, 2)] == [1, 2]
+    # What people moved since, they did move.
+    assert [move.generation for move in history.until(80, 2)] == [1, 2, 4]
+    # For whoever asks about the release that was gone back to, it is where the traffic went.
+    assert [move.generation for move in history.until(60, 1)] == [1, 2, 3]
+
+
+def test_that_a_release_was_rolled_back_before_it_came_again_is_not_forgotten():
+    history = AliasHistory([*HISTORY, moved(5, 2, 90, from_release=3)])
+    assert [move.generation for move in history.until(95, 2)] == [1, 2, 3, 4, 5]

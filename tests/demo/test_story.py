@@ -5,11 +5,18 @@ import os
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
 from kedge.archive import connect
+from kedge.archive.records import KINDS
+from kedge.backtest import backtest
 from kedge.demo.chapters import CHAPTERS, TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
 from kedge.demo.flights import Flights
+from kedge.demo.stage import ALIAS, MODEL, WINDOW
+from kedge.policies import load
+from kedge.registry import Registry
+from kedge.settings import Settings, StreamSettings
 
 DAYS = 63
 """Five weeks of them after the fault: a busy machine has time for the rollback, and for a whole
@@ -52,6 +59,7 @@ def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
     assert incident["fault_at"] < incident["rolled_back_at"] < incident["recovered_at"]
     with connect(tmp_path / "run" / "archive") as archive:
         _check_archive(archive, flights, told)
+        _check_backtest(tmp_path, archive)
 
 
 def _check_archive(archive, flights, told):
@@ -73,6 +81,78 @@ def _check_archive(archive, flights, told):
     assert by_release[2][0] + by_release[1][1] == punctual
     assert archive.execute("SELECT count(*) FROM rollbacks").fetchone() == (1,)
     assert told["outcomes_archived"] == known
+
+
+def _check_backtest(tmp_path, archive):
+    """The policy that was in force, over the archive, tells what it told live."""
+    home = tmp_path / "run"
+    live = archive.sql("FROM alerts ORDER BY kafka_partition, kafka_offset").to_arrow_table()
+    stream = StreamSettings(window=WINDOW, out_of_orderness=3600, allowed_lateness=4 * WINDOW)
+    settings = Settings(home=home, stream=stream)
+    (policy,) = load(home / "policy.toml", stream)
+    with Registry.open(settings) as registry:
+        moves = registry.history(MODEL, ALIAS)
+        report = backtest(
+            settings.archive_url, registry, policy, in_force=[policy], settings=settings
+        )
+        assert registry.history(MODEL, ALIAS) == moves
+    assert not report.differs
+    assert report.summary()["would_roll_back"] == 1
+    (trial,) = report.trials
+    schema = KINDS["alerts"].schema
+    told = pa.Table.from_pylist(
+        [
+            {name: row.get(name) for name in schema.names}
+            for alert in trial.alerts
+            for row in KINDS["alerts"].rows(alert)
+        ],
+        schema,
+    )
+    wall_clock = ["produced_at", "decided_at", "kafka_partition", "kafka_offset"]
+    assert told.drop_columns(wall_clock).to_pylist() == live.drop_columns(wall_clock).to_pylist()
+    _check_another_policy(tmp_path)
+
+
+def _check_another_policy(tmp_path):
+    """One that fires a window later, as a user tries it."""
+    slower = tmp_path / "slower.toml"
+    slower.write_text(
+        """model = "flights"
+        [[rules]]
+        name = "an input is lost"
+        statistic = "missing_rate"
+        kind = "absent"
+        role = "feature"
+        above = 0.4
+        windows = 2
+        action = "rollback"
+        """
+    )
+    picture = tmp_path / "backtest.svg"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "kedge", "backtest", "--policy", str(slower), "--json"),
+            *("--against", str(tmp_path / "run" / "policy.toml"), "--plot", str(picture)),
+        ],
+        env={
+            **os.environ,
+            "KEDGE_HOME": str(tmp_path / "run"),
+            "KEDGE_STREAM__WINDOW": str(WINDOW),
+            "KEDGE_STREAM__OUT_OF_ORDERNESS": "3600",
+            "KEDGE_STREAM__ALLOWED_LATENESS": str(4 * WINDOW),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["differs"]
+    assert [each["rule"] for each in found["only_in_force"]] != []
+    for incident in found["incidents"]:
+        assert incident["counterpart"]["windows_earlier"] == 1
+        assert incident["would"] == "roll back to 1"
+    assert picture.read_text().startswith("<?xml")
 
 
 def test_the_flights_are_those_of_the_published_data_set(flights):

@@ -69,7 +69,7 @@ class Supposed:
 
     def _answer(self, watch: Watch, incident: Incident) -> _Answer:
         assert incident.verdict is not None, "an incident is judged before it is decided on"
-        history = self._history.until(self.now, incident.id)
+        history = self._history.until(self.now, incident.release)
         case = Case(
             incident,
             watch.rule(incident.rule),
@@ -114,6 +114,5 @@ class Supposed:
             incident.id,
             self.now,
         )
-        if made is None or made.moved_at > self.now:
-            self._history.suppose(move)
+        self._history.suppose(move)
         return _Answer("rolled_back", move.reason, move.to_release, move.generation)

@@ -88,16 +88,19 @@ class AliasHistory:
         """The move that answered an incident, if there was one."""
         return next((move for move in self._made if move.incident == incident), None)
 
-    def until(self, now: int, incident: str) -> list[Move]:
-        """The moves until a moment, or until the one that answered the incident.
+    def until(self, now: int, release: int) -> list[Move]:
+        """The moves until a moment, as one who decides about a release is to see them.
 
-        What was moved really comes in the place of what would have been for the same incident.
+        A rollback off that release that was really made is left out: it was the decision of the
+        policy in force. What it did about others is a fact, as the traffic went where it led.
         """
-        made: list[PastMove] = []
-        for move in self._made:
-            if move.moved_at > now or move.incident == incident:
-                break
-            made.append(move)
+        made = [move for move in self._made if move.moved_at <= now]
+        since = max((n for n, move in enumerate(made) if move.to_release == release), default=-1)
+        made = [
+            move
+            for n, move in enumerate(made)
+            if n <= since or move.incident is None or move.from_release != release
+        ]
         answered = {move.incident for move in made}
         would_be = [move for move in self._would_be if move.incident not in answered]
         return sorted([*made, *would_be], key=lambda move: move.moved_at)

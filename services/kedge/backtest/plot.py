@@ -38,17 +38,17 @@ def plot(report: Report, file: Path) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         raise KedgeError("no picture without matplotlib: pip install 'kedge[plot]'") from error
-    in_force = [f for each in report.tested for f in fired_in(each.in_force or ())]
+    in_force = [f for each in report.trials for f in fired_in(each.in_force or ())]
     lines = sorted({_line(fired) for fired in (*report.incidents, *in_force)})
     figure = Figure(figsize=(11, 1.6 + _HEIGHT * max(1, len(lines))), layout="constrained")
     axes = figure.subplots()
-    end = max(each.until for each in report.tested)
+    end = max(each.until for each in report.trials)
     _bars(axes, lines, in_force, end=end, color=_IN_FORCE, height=0.7, label="the policy in force")
     _bars(axes, lines, report.incidents, end=end, color=_TRIED, height=0.35, label="the new policy")
     locator = AutoDateLocator(tz=UTC, maxticks=8)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
-    for each in report.tested:
+    for each in report.trials:
         for moved_at, release in each.moves:
             axes.axvline(_days(moved_at), color=_MOVED, linestyle=":", linewidth=1)
             axes.annotate(
@@ -61,7 +61,7 @@ def plot(report: Report, file: Path) -> None:
             )
     axes.set_yticks(range(len(lines)), lines)
     axes.set_ylim(len(lines) - 0.5 if lines else 0.5, -0.5)
-    axes.set_xlim(_days(min(each.since for each in report.tested)), _days(end))
+    axes.set_xlim(_days(min(each.since for each in report.trials)), _days(end))
     axes.set_xlabel("event time, UTC; dotted: the alias was moved to a release")
     if lines:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)

@@ -106,7 +106,7 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Trial:
     """One model in one environment.
 
     Attributes:
@@ -136,21 +136,21 @@ class Report:
 
     Attributes:
         base_window: length of a base window, microseconds.
-        tested: what was looked at.
+        trials: what was looked at.
         notes: what it can't show.
         incidents: of the policy, in the order in which they fired.
         only_in_force: incidents of the policy in force that this policy has no word of.
     """
 
     base_window: int
-    tested: tuple[Tested, ...]
+    trials: tuple[Trial, ...]
     notes: tuple[str, ...] = ()
     incidents: tuple[Fired, ...] = field(init=False)
     only_in_force: tuple[Fired, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         mine, theirs = [], []
-        for each in self.tested:
+        for each in self.trials:
             fired, others = fired_in(each.alerts), fired_in(each.in_force or ())
             mine += compared(fired, others, self.base_window)
             theirs += [
@@ -164,14 +164,14 @@ class Report:
     @property
     def is_compared(self) -> bool:
         """Whether there is a policy in force to compare with."""
-        return any(each.in_force is not None for each in self.tested)
+        return any(each.in_force is not None for each in self.trials)
 
     @property
     def differs(self) -> bool:
         """Whether the policy in force would have told anything else."""
         return any(
             each.in_force is not None and told(each.alerts) != told(each.in_force)
-            for each in self.tested
+            for each in self.trials
         )
 
     def summary(self) -> dict[str, int]:
@@ -196,7 +196,7 @@ class Report:
         return {
             "differs": self.differs if self.is_compared else None,
             "summary": self.summary(),
-            "tested": [
+            "trials": [
                 {
                     "model": each.model,
                     "environment": each.environment,
@@ -207,7 +207,7 @@ class Report:
                         {"at": time_text(at), "to_release": release} for at, release in each.moves
                     ],
                 }
-                for each in self.tested
+                for each in self.trials
             ],
             "incidents": [_fired_json(each) for each in self.incidents],
             "only_in_force": [_fired_json(each) for each in self.only_in_force],

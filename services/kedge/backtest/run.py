@@ -15,7 +15,7 @@ from kedge.backtest.fold import Backtest, Watched
 from kedge.backtest.log import ArchivedLog, Scope, moves, published, releases, scopes, span
 from kedge.backtest.moves import AliasHistory, PastMove
 from kedge.backtest.order import in_order
-from kedge.backtest.report import Report, Tested
+from kedge.backtest.report import Report, Trial
 from kedge.clock import Clock, microseconds_now
 from kedge.errors import KedgeError
 from kedge.monitor import monitoring
@@ -83,13 +83,13 @@ def backtest(
                 f"the archive {archive} has no predictions of model {model or policy.model!r}"
                 f"{where}, which the policy is about"
             )
-        tested = [
-            _Scope(database, registry, settings, scope, release).tested(
+        trials = [
+            _Scope(database, registry, settings, scope, release).trial(
                 policy, in_force, since=since, until=until, latest=latest, progress=progress
             )
             for scope in covered
         ]
-    return Report(micros(settings.stream.window), tuple(tested), tuple(_notes(policy)))
+    return Report(micros(settings.stream.window), tuple(trials), tuple(_notes(policy)))
 
 
 class _Scope:
@@ -109,7 +109,7 @@ class _Scope:
         self._releases = releases(database, scope.model)
         self._known = cache(self._release_of)
 
-    def tested(
+    def trial(
         self,
         policy: Policy,
         in_force: Sequence[Policy] | None,
@@ -118,7 +118,7 @@ class _Scope:
         until: int | None,
         latest: int,
         progress: Progress,
-    ) -> Tested:
+    ) -> Trial:
         found = span(self._database, self._scope, latest)
         first, last = found or (latest, latest)
         end = last + 1 if until is None else until
@@ -166,7 +166,7 @@ class _Scope:
                 if alert["incident"] not in before and self._release in (None, alert["release"])
             )
 
-        return Tested(
+        return Trial(
             *self._scope,
             begin,
             end,

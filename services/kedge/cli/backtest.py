@@ -70,7 +70,7 @@ def backtest(
     in_force = configured(settings) if against is None else load(against, settings.stream)
     with Registry.open(settings) as registry, _progress() as progress:
         report = run(
-            settings.archive_path,
+            settings.archive_url,
             registry,
             tried,
             _since(since),
@@ -132,7 +132,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _print(report: Report) -> None:
     from kedge.cli.screen import print_table, utc
 
-    for each in report.tested:
+    for each in report.trials:
         counts = each.counts
         typer.echo(
             f"{each.model} in {each.environment}, {utc(each.since)} to {utc(each.until)}: "
