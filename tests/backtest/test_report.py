@@ -41,11 +41,12 @@ def rolled_back(generation=3, **more):
     return {"action": "rolled_back", "to_release": 1, "generation": generation, "reason": ""} | more
 
 
-def report(alerts, in_force):
+def report(alerts, in_force, *, since=0, release=None):
     trial = Trial(
         "flights",
         "production",
-        0,
+        release,
+        since * HOUR,
         100 * HOUR,
         Counts(),
         (),
@@ -117,3 +118,20 @@ def test_the_wall_clock_makes_no_difference():
     other = [alert("drift", "firing", 5, decision=rolled_back(decided_at=2), produced_at=77)]
     assert not report(one, other).differs
     assert report(one, [alert("drift", "firing", 5, value=0.6)]).differs
+
+
+def test_what_fired_before_the_time_that_is_asked_about_is_only_compared_with():
+    early, late = [alert("drift", "firing", 3)], [alert("drift", "firing", 6)]
+    found = report(late, early, since=5)
+    assert found.incidents[0].counterpart.windows_earlier == 3
+    assert found.only_in_force == ()
+    assert found.differs
+    found = report(early, [], since=5)
+    assert found.incidents == ()
+    assert not found.differs
+
+
+def test_one_release_is_reported_on_alone():
+    alerts = [alert("drift", "firing", 5), alert("drift", "firing", 5, release=1)]
+    assert [each.release for each in report(alerts, None, release=1).incidents] == [1]
+    assert not report(alerts, alerts[1:], release=1).differs

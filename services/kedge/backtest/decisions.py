@@ -85,7 +85,12 @@ class Supposed:
             case GoBack() as answer:
                 return self._supposed(watch, incident, answer)
             case WentBack(generation, reason):
-                made = next(move for move in history if move.generation == generation)
+                # Two may have one number: a rollback that was supposed, and what people moved then.
+                made = next(
+                    move
+                    for move in reversed(history)
+                    if move.generation == generation and move.incident is not None
+                )
                 return _Answer("rolled_back", reason, made.to_release, generation)
             case Refused(reason, for_now):
                 return _Answer("deferred" if for_now else "refused", reason)

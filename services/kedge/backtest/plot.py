@@ -38,7 +38,12 @@ def plot(report: Report, file: Path) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         raise KedgeError("no picture without matplotlib: pip install 'kedge[plot]'") from error
-    in_force = [f for each in report.trials for f in fired_in(each.in_force or ())]
+    in_force = [
+        fired
+        for each in report.trials
+        for fired in fired_in(each.in_force or ())
+        if each.is_reported(fired)
+    ]
     lines = sorted({_line(fired) for fired in (*report.incidents, *in_force)})
     figure = Figure(figsize=(11, 1.6 + _HEIGHT * max(1, len(lines))), layout="constrained")
     axes = figure.subplots()

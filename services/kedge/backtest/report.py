@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -112,22 +112,38 @@ class Trial:
     Attributes:
         model: which model.
         environment: where it predicted.
+        release: the only one that is reported on; None for all.
         since: first event time that is reported on, microseconds since 1970 UTC.
         until: the time after the last.
         counts: how much was read.
         moves: of the alias in that time, in event time: when, and to which release.
-        alerts: what the policy would have told, as in the `alert` contract.
+        alerts: what the policy would have told, before `since` too, as in the `alert` contract.
         in_force: what the policy in force does; None where none is known.
     """
 
     model: str
     environment: str
+    release: int | None
     since: int
     until: int
     counts: Counts
     moves: tuple[tuple[int, int], ...]
     alerts: tuple[Record, ...]
     in_force: tuple[Record, ...] | None
+
+    def is_reported(self, fired: Fired) -> bool:
+        return fired.fired_at > self.since and self.release in (None, fired.release)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two have different incidents, or tell different things of them."""
+        if self.in_force is None:
+            return False
+        mine, theirs = (
+            told(alerts, {each.incident for each in fired_in(alerts) if self.is_reported(each)})
+            for alerts in (self.alerts, self.in_force)
+        )
+        return mine != theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +165,15 @@ class Report:
     only_in_force: tuple[Fired, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        mine, theirs = [], []
+        mine: list[Fired] = []
+        theirs: list[Fired] = []
         for each in self.trials:
             fired, others = fired_in(each.alerts), fired_in(each.in_force or ())
-            mine += compared(fired, others, self.base_window)
+            mine += filter(each.is_reported, compared(fired, others, self.base_window))
             theirs += [
                 other
                 for other in compared(others, fired, self.base_window)
-                if other.counterpart is None
+                if other.counterpart is None and each.is_reported(other)
             ]
         object.__setattr__(self, "incidents", tuple(sorted(mine, key=_when)))
         object.__setattr__(self, "only_in_force", tuple(sorted(theirs, key=_when)))
@@ -169,10 +186,7 @@ class Report:
     @property
     def differs(self) -> bool:
         """Whether the policy in force would have told anything else."""
-        return any(
-            each.in_force is not None and told(each.alerts) != told(each.in_force)
-            for each in self.trials
-        )
+        return any(each.differs for each in self.trials)
 
     def summary(self) -> dict[str, int]:
         """Counts of incidents."""
@@ -284,14 +298,15 @@ def _overlap(one: Fired, other: Fired) -> bool:
     )
 
 
-def told(alerts: Iterable[Record]) -> list[Record]:
-    """Alerts without what the wall clock says in them."""
+def told(alerts: Iterable[Record], incidents: Collection[str]) -> list[Record]:
+    """Alerts on some incidents, without what the wall clock says in them."""
     return [
         {
             **{name: value for name, value in alert.items() if name not in _WALL_CLOCK},
             "decision": alert["decision"] and {**alert["decision"], "decided_at": None},
         }
         for alert in alerts
+        if alert["incident"] in incidents
     ]
 
 

@@ -158,22 +158,15 @@ class _Scope:
             progress(read, log.rows)
         fold.end(end)
 
-        def reported(watched: Watched) -> tuple[dict[str, object], ...]:
-            before = {a["incident"] for a in watched.alerts if a["window_end"] <= begin}
-            return tuple(
-                alert
-                for alert in watched.alerts
-                if alert["incident"] not in before and self._release in (None, alert["release"])
-            )
-
         return Trial(
             *self._scope,
+            self._release,
             begin,
             end,
             fold.counts,
             tuple((m.moved_at, m.to_release) for m in made if begin <= m.moved_at < end),
-            reported(mine),
-            None if in_force is None else () if theirs is None else reported(theirs),
+            tuple(mine.alerts),
+            None if in_force is None else () if theirs is None else tuple(theirs.alerts),
         )
 
     def _moves(self, policy: Policy) -> list[PastMove]:
