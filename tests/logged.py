@@ -12,19 +12,21 @@ START = 1_359_676_800_000_000
 DAY = 86_400_000_000
 
 
-def release_event(signature, number=TAGS.release, model=TAGS.model):
+def release_event(
+    signature, number=TAGS.release, model=TAGS.model, *, versions=("mv", "cv"), time=START
+):
     return encode(
         "release_event",
         {
             "id": str(uuid.uuid4()),
-            "time": START,
+            "time": time,
             "model": model,
             "actor": "tester",
             "reason": "",
             "release": {
                 "number": number,
-                "model_version": "mv",
-                "code_version": "cv",
+                "model_version": versions[0],
+                "code_version": versions[1],
                 "reference_rows": 0,
                 "columns": [
                     {"name": name, "role": role, "type": type_, "counts": [0], "missing": [0] * 8}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from datetime import UTC
 from pathlib import Path
@@ -20,24 +21,32 @@ _HEIGHT = 0.6
 """Inches of a line."""
 
 
+def check(file: Path) -> None:
+    """See that there can be a picture, before anything takes long.
+
+    Raises:
+        KedgeError: the format is none of `FORMATS`, or the library is not installed.
+    """
+    if file.suffix.lower() not in FORMATS:
+        raise KedgeError(f"{file} ends with none of {', '.join(FORMATS)}: name the picture so")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise KedgeError("no picture without matplotlib: pip install 'kedge[plot]'")
+
+
 def plot(report: Report, file: Path) -> None:
     """Draw a report: a line for each release and column, a bar for each incident.
 
     Args:
         report: what is drawn.
-        file: where to; its suffix is one of `FORMATS`.
+        file: where to.
 
     Raises:
-        KedgeError: the format is none of these, the library is not installed, or the file can't be
-            written.
+        KedgeError: as `check`, or the file can't be written.
     """
-    if file.suffix.lower() not in FORMATS:
-        raise KedgeError(f"{file} is none of {', '.join(FORMATS)}: name the picture so")
-    try:
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - an extra
-        from matplotlib.figure import Figure  # noqa: PLC0415 - as above
-    except ModuleNotFoundError as error:
-        raise KedgeError("no picture without matplotlib: pip install 'kedge[plot]'") from error
+    check(file)
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
     in_force = [
         fired
         for each in report.trials

@@ -15,7 +15,7 @@ from kedge.backtest.fold import Backtest, Watched
 from kedge.backtest.log import ArchivedLog, Scope, moves, published, releases, scopes, span
 from kedge.backtest.moves import AliasHistory, PastMove
 from kedge.backtest.order import in_order
-from kedge.backtest.report import Report, Trial
+from kedge.backtest.report import Report, Trial, time_text
 from kedge.clock import Clock, microseconds_now
 from kedge.errors import KedgeError
 from kedge.monitor import monitoring
@@ -66,8 +66,8 @@ def backtest(
         now: the clock; what is later than that is not believed.
 
     Raises:
-        KedgeError: the archive has nothing of what the policy covers, or the registry does not
-            have a model version any more.
+        KedgeError: the archive has nothing of what is asked about, or the registry does not have a
+            model version any more.
     """
     settings = settings or Settings()
     latest = now()
@@ -83,6 +83,7 @@ def backtest(
                 f"the archive {archive} has no predictions of model {model or policy.model!r}"
                 f"{where}, which the policy is about"
             )
+        _require_release(database, covered, release)
         trials = [
             _Scope(database, registry, settings, scope, release).trial(
                 policy, in_force, since=since, until=until, latest=latest, progress=progress
@@ -90,6 +91,14 @@ def backtest(
             for scope in covered
         ]
     return Report(micros(settings.stream.window), tuple(trials), tuple(_notes(policy)))
+
+
+def _require_release(
+    database: duckdb.DuckDBPyConnection, covered: Sequence[Scope], release: int | None
+) -> None:
+    models = sorted({scope.model for scope in covered})
+    if release is not None and not any(release in releases(database, each) for each in models):
+        raise KedgeError(f"the archive has no release {release} of {', '.join(models)}")
 
 
 class _Scope:
@@ -129,6 +138,12 @@ class _Scope:
                 begin = end - since // timedelta(microseconds=1)
             case _:
                 begin = since
+        if begin > last or end <= max(begin, first):
+            raise KedgeError(
+                f"there is nothing of {self._scope.model} in {self._scope.environment} from "
+                f"{time_text(begin)} to {time_text(end)}: its predictions are from "
+                f"{time_text(first)} to {time_text(last)}"
+            )
         other = None if in_force is None else policy_for(tuple(in_force), *self._scope)
         made = self._moves(policy)
         mine = self._watched(policy, made)

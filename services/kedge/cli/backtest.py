@@ -60,11 +60,14 @@ def backtest(
     with 3 when it does not. Example: `kedge backtest --policy new.toml --since 30d`
     """
     from kedge.backtest import backtest as run
+    from kedge.backtest.plot import check
     from kedge.backtest.plot import plot as draw
     from kedge.policies import configured, load
     from kedge.registry import Registry
     from kedge.settings import Settings
 
+    if plot is not None:
+        check(plot)
     settings = Settings()
     tried = _the_one(load(policy, settings.stream), policy)
     in_force = configured(settings) if against is None else load(against, settings.stream)
