@@ -156,9 +156,9 @@ ALERTS = Listed(
     "alerts",
     """SELECT id, fingerprint, incident, status, step, model, release, environment, alias, rule,
     severity, action, statistic, role, column_name, kind, segment, threshold, value, rows,
-    starts_at, ends_at, window_start, window_end, summary, verdict, verdict_because, onset, onset_earliest,
-    onset_latest, decision_action, decision_from_release, decision_to_release, decision_generation,
-    decision_proposal, decision_reason, decided_at, produced_at
+    starts_at, ends_at, window_start, window_end, summary, verdict, verdict_because, onset,
+    onset_earliest, onset_latest, decision_action, decision_from_release, decision_to_release,
+    decision_generation, decision_proposal, decision_reason, decided_at, produced_at
     FROM alerts""",
     "produced_at",
     (("epoch_us(produced_at)", int), ("id", str)),
