@@ -1,12 +1,10 @@
 """Signed links behind the layers of the API: a real server, and a socket that stops sending."""
 
-import io
 import json
 import socket
 
 import pytest
 
-from kedge import logs
 from kedge.approvals.links import Link, sign
 from kedge.clock import microseconds_now
 from kedge.registry import Registry
@@ -71,17 +69,15 @@ def test_a_link_is_followed_to_its_end_without_a_token(stranger, registry):
     assert registry.live("m", "production").number == 1
 
 
-def test_a_link_by_another_name_of_this_machine_is_refused_and_not_logged(stranger, registry):
-    lines = io.StringIO()
-    logs.configure(stream=lines)
+def test_a_link_by_another_name_of_this_machine_is_refused_and_not_logged(stranger, registry, log):
     path = _path()
     for method in ("GET", "POST"):
         told = stranger.request(method, path, headers={"Host": "rebound.example.com"})
         assert (told.status_code, told.json()["type"]) == (421, "urn:kedge:problem:misdirected")
     assert registry.proposals.get(1).state == "pending"
-    requests = [json.loads(line) for line in lines.getvalue().splitlines()]
+    requests = [json.loads(line) for line in log().splitlines()]
     assert [each["status"] for each in requests if each["event"] == "request"] == [421, 421]
-    assert path.rpartition(".")[2] not in lines.getvalue()
+    assert path.rpartition(".")[2] not in log()
 
 
 def test_links_that_are_not_valid_use_up_what_strangers_have_and_valid_ones_do_not(
