@@ -7,6 +7,7 @@ ALERT = {
     "fingerprint": "0123456789abcdef",
     "incident": "0123456789abcdef-0",
     "status": "firing",
+    "step": "fired",
     "model": "flights",
     "model_version": "mv",
     "code_version": "cv",
@@ -33,6 +34,8 @@ ALERT = {
     "decision": None,
     "verdict": None,
     "onset": None,
+    "onset_earliest": None,
+    "onset_latest": None,
     "produced_at": 1_700_000_000_000_000,
 }
 

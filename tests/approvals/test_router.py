@@ -135,6 +135,19 @@ def test_a_link_that_was_not_signed_here_tells_nothing(client, registry):
     assert registry.proposals.get(1).state == "pending"
 
 
+def test_links_that_are_not_valid_are_limited_and_valid_ones_are_not(client, registry):
+    bad = _path(secret=b"x" * 32)
+    answers = [client.get(bad) for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {403, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert "not valid; try again in" in refused.text
+    # However many there were, who has a link can follow it.
+    assert client.get(_path()).status_code == 200
+    assert client.post(_path("reject"), data=SAID).status_code == 200
+    assert registry.proposals.get(1).state == "rejected"
+
+
 def test_a_link_ends_with_its_proposal(client, registry, time):
     time.now = LATER
     assert client.get(_path()).status_code == 410

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter, connect
@@ -12,6 +13,7 @@ from kedge.contracts import Tags, UnreadableMessageError, encode
 from kedge.errors import KedgeError
 from logged import DAY, START, TAGS, batch, release_event, single
 from statistic_records import statistic, window
+from webhook_alerts import ALERT
 
 
 def row(name, features, outputs=None, time=START):
@@ -256,3 +258,88 @@ def test_a_prediction_that_was_sent_again_is_scored_once_with_its_latest_truth(a
     assert connection.sql("SELECT id, truth FROM scored WHERE truth IS NOT NULL").fetchall() == [
         ("0-4", 0.0)
     ]
+
+
+def _alert(step, minute):
+    return ALERT | {
+        "id": step,
+        "incident": "i",
+        "model": "flights",
+        "status": "resolved" if step == "recovered" else "firing",
+        "step": step,
+        "verdict": {"blame": "code", "because": ["Release 1 is healthy.", "It has this model."]},
+        "onset": START,
+        "onset_earliest": START - 1,
+        "onset_latest": START + 1,
+        "decision": {
+            "action": "rolled_back",
+            "from_release": 2,
+            "to_release": 1,
+            "generation": 3,
+            "proposal": 4,
+            "reason": "release 1 is healthy",
+            "decided_at": START,
+        },
+        "produced_at": START + minute,
+    }
+
+
+def _rollback():
+    return encode(
+        "release_event",
+        {
+            "id": "move",
+            "time": START,
+            "model": "flights",
+            "actor": "kedge-alerting",
+            "reason": "",
+            "alias": {
+                "name": "production",
+                "generation": 3,
+                "from_release": 2,
+                "to_release": 1,
+                "model_version": "mv",
+                "code_version": "cv",
+                "incident": "i",
+            },
+        },
+    )
+
+
+def test_a_rollback_says_whose_fault_it_answered_and_whether_it_helped(archive, connection):
+    archive.add(_rollback(), "releases")
+    for minute, (step, helped) in enumerate(
+        [("fired", None), ("not_helped", False), ("recovered", True)]
+    ):
+        archive.add(encode("alert", _alert(step, minute)), "alerts")
+        (told,) = connection.sql(
+            "SELECT verdict, verdict_because, epoch_us(onset), epoch_us(onset_earliest), "
+            "epoch_us(onset_latest), decision_proposal, helped FROM rollbacks"
+        ).fetchall()
+        assert told == (
+            "code",
+            ["Release 1 is healthy.", "It has this model."],
+            *(START, START - 1, START + 1),
+            *(4, helped),
+        )
+
+
+def test_alerts_archived_before_they_said_so_much_are_asked_like_the_others(archive):
+    archive.add(encode("alert", _alert("fired", 0)), "alerts")
+    (path,) = (archive.disk.root / "alerts").glob("model=*/*/*.parquet")
+    onsets = ("onset", "onset_earliest", "onset_latest")
+    fewer = ["step", "verdict", "verdict_because", *onsets, "decision_proposal"]
+    pq.write_table(pq.read_table(path).drop_columns(fewer), path)
+    archive.add(encode("alert", _alert("recovered", 1)), "alerts")
+    archive.add(_rollback(), "releases")
+    with connect(archive.disk.root) as fresh:
+        assert fresh.sql(
+            "SELECT id, step, verdict, len(verdict_because), onset IS NULL, decision_proposal "
+            "FROM alerts ORDER BY produced_at"
+        ).fetchall() == [
+            ("fired", None, None, None, True, None),
+            ("recovered", "recovered", "code", 2, False, 4),
+        ]
+        assert fresh.sql("SELECT summary, verdict, helped FROM rollbacks").fetchall() == [
+            (ALERT["summary"], None, True)
+        ]

@@ -4,18 +4,31 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
+from importlib.resources import as_file, files
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from kedge.archive import connect
 from kedge.archive.records import KINDS
 from kedge.backtest import backtest
-from kedge.demo.chapters import CHAPTERS, TRAINED_UNTIL, YEAR_BEGINS, YEAR_ENDS, Plan
+from kedge.demo.chapters import (
+    CHAPTERS,
+    DAY,
+    FIRST,
+    TRAINED_UNTIL,
+    YEAR_BEGINS,
+    YEAR_ENDS,
+    Plan,
+)
 from kedge.demo.flights import Flights
 from kedge.demo.stage import ALIAS, MODEL, WINDOW
+from kedge.demo.training import train
 from kedge.policies import load
 from kedge.registry import Registry
+from kedge.serving.code import load_code
 from kedge.settings import Settings, StreamSettings
 
 DAYS = 63
@@ -172,3 +185,27 @@ def test_fewer_days_tell_the_incidents_that_have_time_to_end():
     assert Plan(1).chapters == CHAPTERS
     assert Plan(1, 42).fix is None
     assert Plan(1).fix is not None
+
+
+def test_the_threshold_of_the_season_is_what_the_training_weeks_say(flights, tmp_path):
+    source = files("kedge.demo")
+    with as_file(source / "code" / FIRST.code) as bundle:
+        code = load_code(bundle, "training")
+        january = train(
+            list(flights.between(YEAR_BEGINS, TRAINED_UNTIL)), code, tmp_path / "january.json"
+        )
+    (temp,) = (column for column in january.columns if column.spec.name == "temp")
+    weeks = []
+    for start in range(YEAR_BEGINS, TRAINED_UNTIL, 7 * DAY):
+        found = [flight.instance["temp"] for flight in flights.between(start, start + 7 * DAY)]
+        values = np.array([value for value in found if value is not None])
+        counts = np.bincount(np.searchsorted(temp.bins.edges, values, "right"))
+        p, q = (
+            np.maximum(each / each.sum(), 1e-4)
+            for each in (np.pad(counts, (0, len(temp.bins) - len(counts))), temp.counts)
+        )
+        weeks.append(((p - q) * np.log(p / q)).sum())
+    assert len(weeks) == 4
+    policy = tomllib.loads((source / "policy.toml").read_text())
+    (rule,) = (rule for rule in policy["rules"] if rule["name"] == "the season has changed")
+    assert rule["above"] == round(np.mean(weeks) + 3 * np.std(weeks, ddof=1), 1)

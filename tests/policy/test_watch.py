@@ -624,3 +624,28 @@ def test_what_did_not_come_with_a_release_speaks_against_none(came, ailing):
     (fired,) = _fold(watch, window(1, 0, increase(0.9)))
     watch._put(replace(fired.incident, verdict=Verdict("unclear", (), came_with_release=came)))
     assert watch.ailing().keys() == ailing
+
+
+def test_an_alert_says_when_it_began_and_what_became_of_it_after_a_restart_too():
+    began = {"onset": 60.5, "onset_earliest": 30.0, "onset_latest": 91.25}
+    watch = _watch(_rule(action="rollback"))
+    evidence = [statistic(name, value) for name, value in began.items()]
+    (fired,) = _fold(watch, window(1, 0, increase(0.0)), window(2, 1, increase(0.5), *evidence))
+    judged = fired.with_incident(watch.decided(watch.judged(fired.incident), ROLLED_BACK))
+    alert = decode(encode("alert", alert_record(watch, judged, 0)), "alert")[1]
+    assert alert["step"] == "fired"
+    assert {name: alert[name] for name in began} == {
+        name: value * 1e6 for name, value in began.items()
+    }
+    again = _watch(_rule(action="rollback"))
+    again.restore(watch.snapshot())
+    (recovered,) = again.observe(window(1, 2, increase(0.0)))
+    told = alert_record(again, recovered, 0)
+    assert told["step"] == "recovered"
+    assert {name: told[name] for name in began} == {name: alert[name] for name in began}
+
+
+def test_an_onset_without_its_interval_is_none():
+    watch = _watch()
+    (fired,) = _fold(watch, window(1, 1, increase(0.5), statistic("onset", 60.0)))
+    assert watch.judged(fired.incident).onset is None

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import logging
 
+import pytest
+import structlog
+
+from kedge import logs
 from kedge.registry import SCOPES, Registry
 from registry.building import release
 from web.asking import client, serving, web_settings
@@ -55,3 +60,15 @@ def reader(served, tokens):
 def stranger(served):
     with client(served) as asking:
         yield asking
+
+
+@pytest.fixture
+def log():
+    """What the services log, as they do it in processes of their own."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("web", stream=stream, level=logging.DEBUG)
+    yield stream.getvalue
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

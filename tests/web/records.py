@@ -14,6 +14,8 @@ class Decided:
 
     action: str
     to_release: int | None
+    proposal: int | None = None
+    generation: int | None = None
 
 
 def alert(minute, *, incident="i", status="firing", model="m", decided=None, **fields):
@@ -23,7 +25,8 @@ def alert(minute, *, incident="i", status="firing", model="m", decided=None, **f
         "action": decided.action,
         "from_release": 2,
         "to_release": decided.to_release,
-        "generation": None,
+        "generation": decided.generation,
+        "proposal": decided.proposal,
         "reason": "why",
         "decided_at": minute * MINUTE + 2,
     }

@@ -1,16 +1,12 @@
 """Who may do what: every route with every scope, tokens that are no good, what is kept of it."""
 
-import io
 import json
-import logging
 import re
 import time
 import uuid
 
 import pytest
-import structlog
 
-from kedge import logs
 from kedge.errors import KedgeError
 from kedge.registry import SCOPES, Registry
 from kedge.web import service
@@ -99,18 +95,6 @@ def test_the_registry_keeps_no_token(settings, tokens):
     for path in settings.home.glob("registry.db*"):
         for token in tokens.values():
             assert token.encode() not in path.read_bytes()
-
-
-@pytest.fixture
-def log():
-    """What the services log, as they do it in processes of their own."""
-    root, stream = logging.getLogger(), io.StringIO()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("web", stream=stream, level=logging.DEBUG)
-    yield stream.getvalue
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def test_no_token_reaches_the_log(served, registry, tokens, log):

@@ -13,7 +13,7 @@ from kedge.registry import Registry
 from kedge.web.archive import ArchiveReader
 from kedge.web.listed import ALERTS, INCIDENTS, SERIES, STATISTICS, WINDOWS
 from registry.building import a_reference, release, write
-from statistic_records import increase, statistic, window
+from statistic_records import MINUTE, increase, statistic, window
 from web.asking import API, archived, client, serving, web_settings
 from web.records import Decided, alert
 
@@ -87,6 +87,20 @@ def _alerts():
     yield alert(6, incident="i1", status="resolved", starts_at=1, ends_at=5)
     yield alert(7, incident="i0", starts_at=0, decided=Decided("rolled_back", 1))
     yield alert(7, incident="j", model="other", severity="critical")
+    yield from _told_in_full()
+
+
+def _told_in_full():
+    """One that is rolled back for, after a person agreed, and that this did not help at first."""
+    verdict = {"blame": "code", "because": ["Release 1 is healthy.", "It has the same model."]}
+    onset = {"onset": 3 * MINUTE, "onset_earliest": 2 * MINUTE, "onset_latest": 4 * MINUTE}
+    alike = {"incident": "told", "model": "full", "starts_at": MINUTE, "verdict": verdict}
+    asked = Decided("proposed", None, proposal=4)
+    moved = Decided("rolled_back", 1, proposal=4, generation=3)
+    yield alert(1, **alike, **onset, decided=asked, step="fired")
+    yield alert(2, **alike, **onset, decided=moved, step="decided")
+    yield alert(3, **alike, decided=moved, step="not_helped")
+    yield alert(4, **alike, decided=moved, step="recovered", status="resolved")
 
 
 @given(limit=st.integers(1, 12))
@@ -172,13 +186,38 @@ def test_incidents_are_as_their_latest_alert_has_them(listed, limit):
     assert len(alerts) == 7
     critical = turned(asking, f"{API}/alerts", limit, severity="critical")
     assert [item["model"] for item in critical] == ["other"]
-    assert len(turned(asking, f"{API}/alerts", limit, status="resolved")) == 1
+    assert len(turned(asking, f"{API}/alerts", limit, model="m", status="resolved")) == 1
     incidents = turned(asking, f"{API}/incidents", limit, model="m")
     told = [
         (i["incident"], i["status"], i["alerts"], i["decision_action"], i["decision_to_release"])
         for i in incidents
     ]
     assert told == [("i1", "resolved", 3, None, None), ("i0", "firing", 4, "rolled_back", 1)]
+
+
+def test_an_incident_says_whose_fault_since_when_what_was_done_and_whether_it_helped(listed):
+    asking, _, _ = listed
+    (incident,) = turned(asking, f"{API}/incidents", 5, model="full")
+    told = {
+        "verdict": "code",
+        "verdict_because": ["Release 1 is healthy.", "It has the same model."],
+        "onset": "1970-01-01T00:03:00Z",
+        "onset_earliest": "1970-01-01T00:02:00Z",
+        "onset_latest": "1970-01-01T00:04:00Z",
+        "decision_action": "rolled_back",
+        "decision_to_release": 1,
+        "decision_generation": 3,
+        "decision_proposal": 4,
+        "decision_reason": "why",
+    }
+    assert {key: incident[key] for key in told} == told
+    assert incident["helped"] is True
+    alerts = turned(asking, f"{API}/alerts", 5, model="full")
+    assert [each["step"] for each in alerts] == ["recovered", "not_helped", "decided", "fired"]
+    assert {key: alerts[2][key] for key in told} == told
+    assert (alerts[0]["onset"], alerts[0]["verdict"]) == (None, "code")
+    (other,) = turned(asking, f"{API}/incidents", 5, model="other")
+    assert (other["helped"], other["verdict"]) == (None, None)
 
 
 def test_what_is_added_between_two_pages_shifts_nothing(operator, registry):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +27,7 @@ from kedge.registry import (
     UnknownProposalError,
 )
 from kedge.registry.errors import settled, utc
+from kedge.web.limits import RateLimits
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -34,28 +37,64 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
+_LONGEST_BODY = 64 << 10
+_RATE, _BURST = 1.0, 20
+
+
+class TooManyLinksError(KedgeError):
+    """An address that has tried too many links that are not valid.
+
+    Attributes:
+        seconds: until it may try another one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many links that are not valid; try again in {seconds:.1f} s")
+        self.seconds = seconds
+
+
 _STATUS: dict[type[KedgeError], HTTPStatus] = {
     InvalidLinkError: HTTPStatus.FORBIDDEN,
+    TooManyLinksError: HTTPStatus.TOO_MANY_REQUESTS,
     ExpiredLinkError: HTTPStatus.GONE,
     SettledProposalError: HTTPStatus.CONFLICT,
     UnknownProposalError: HTTPStatus.NOT_FOUND,
     BadNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_LONGEST_BODY = 64 << 10
 
 
-def approvals_router(registry: Registry, secret: bytes, now: Clock = microseconds_now) -> APIRouter:
+def approvals_router(
+    registry: Registry,
+    secret: bytes,
+    now: Clock = microseconds_now,
+    limits: RateLimits | None = None,
+) -> APIRouter:
     """Routes under `PATH`; whoever has a link needs no other right.
 
     GET shows what would be done and changes nothing, as mail scanners and chats follow links. POST
     does it, with a name and a reason. Both answer in HTML, or in JSON where that is asked for.
 
+    Links that were not signed here are counted for each address, and beyond its limit nothing more
+    is said of them. Those that were always lead on: nobody locks out who has one.
+
     Args:
         registry: where the proposals are.
         secret: that links are signed with.
         now: microseconds since 1970.
+        limits: of links that are not valid, by address; 20 at once and one a second by default.
     """
+    tried = RateLimits(_RATE, _BURST) if limits is None else limits
+
+    def followed(request: Request, token: str) -> Link:
+        try:
+            return verified(secret, token, now())
+        except InvalidLinkError as error:
+            address = request.client.host if request.client else "unknown"
+            if seconds := tried.wait(f"address {address}", time.monotonic()):
+                raise TooManyLinksError(seconds) from error
+            raise
+
     router = APIRouter(prefix=PATH, tags=["approvals"], dependencies=[Depends(_unlogged)])
 
     @router.head("/{token}", include_in_schema=False)
@@ -63,7 +102,7 @@ def approvals_router(registry: Registry, secret: bytes, now: Clock = microsecond
     def ask(request: Request, token: str) -> Response:
         """What following this link to the end does."""
         try:
-            link = verified(secret, token, now())
+            link = followed(request, token)
             proposal = registry.proposals.get(link.proposal)
             if proposal.state != "pending":
                 raise SettledProposalError(proposal)
@@ -76,7 +115,7 @@ def approvals_router(registry: Registry, secret: bytes, now: Clock = microsecond
     async def answer(request: Request, token: str) -> Response:
         """Approve or reject, once. Fields `actor` and `reason`, as a form or as JSON."""
         try:
-            link = verified(secret, token, now())
+            link = followed(request, token)
             actor, reason = await _fields(request)
             done = await run_in_threadpool(_done, registry, link, actor, reason)
         except KedgeError as error:
@@ -150,7 +189,10 @@ def _refused(request: Request, error: KedgeError) -> Response:
         (code for kind, code in _STATUS.items() if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,
     )
-    return _answered(request, status, {"message": str(error)}, f"<p>{escape(str(error))}</p>")
+    answer = _answered(request, status, {"message": str(error)}, f"<p>{escape(str(error))}</p>")
+    if isinstance(error, TooManyLinksError):
+        answer.headers["Retry-After"] = str(math.ceil(error.seconds))
+    return answer
 
 
 def _answered(request: Request, status: HTTPStatus, said: dict[str, Any], page: str) -> Response:

@@ -37,7 +37,8 @@ _OF_ONE_VIEW: Final = {
     "statistics.clock": "Which time the window is of: event, or broker for conservation",
     "statistics.revision": "0 at first, one more each time that late events changed it",
     "alerts.evidence": "The same statistic in earlier windows and releases",
-    "alerts.decision_action": "rolled_back, refused or proposed; null until there is a decision",
+    "alerts.decision_action": "rolled_back, refused, proposed to a person, or deferred: not "
+    "decided yet",
     "releases.event": "release_made or alias_moved",
     "releases.release": "The release that was made, or that the alias now points to",
     "releases.incident": "The incident that a rollback answers",
@@ -72,6 +73,16 @@ _COLUMNS: Final = {
     "decision_to_release": "Where the alias was moved",
     "decision_generation": "Generation of the alias after the move",
     "decision_reason": "Why it was decided so",
+    "decision_proposal": "Number of the proposal by which a person was asked",
+    "step": "What happened: fired, decided, resolved, recovered after a rollback, not_helped by "
+    "it, superseded by a release that serves instead, withdrawn with its rule, or forgotten",
+    "verdict": "Whose fault it is: model, code, upstream, world or unclear",
+    "verdict_because": "The comparisons that say so, as sentences",
+    "onset": "When the change began that the evidence shows; null while it shows none",
+    "onset_earliest": "When it began at the earliest: two standard deviations before",
+    "onset_latest": "When it began at the latest: two standard deviations after",
+    "helped": "Whether the release that was gone back to is well by the same statistic; null until "
+    "its windows say so",
     "generation": "Counts the moves of the alias",
     "actor": "Who did it",
     "reason": "Why",

@@ -62,13 +62,15 @@ def _statistics(record: Record) -> list[Record]:
 
 
 def _alert(record: Record) -> list[Record]:
-    decision = record["decision"] or {}
+    decision, verdict = record["decision"] or {}, record["verdict"] or {}
     taken = {f"decision_{key}": value for key, value in decision.items() if key != "decided_at"}
     return [
         {
             **record,
             **taken,
             "decided_at": decision.get("decided_at"),
+            "verdict": verdict.get("blame"),
+            "verdict_because": verdict.get("because"),
             "column_name": record["column"],
         }
     ]
@@ -170,6 +172,7 @@ KINDS = {
                 ("fingerprint", _TEXT),
                 ("incident", _TEXT),
                 ("status", _TEXT),
+                ("step", _TEXT),
                 *_TAGS,
                 ("alias", _TEXT),
                 ("rule", _TEXT),
@@ -189,10 +192,16 @@ KINDS = {
                 ("window_end", INSTANT),
                 ("summary", _TEXT),
                 ("evidence", pa.list_(_EVIDENCE)),
+                ("verdict", _TEXT),
+                ("verdict_because", pa.list_(_TEXT)),
+                ("onset", INSTANT),
+                ("onset_earliest", INSTANT),
+                ("onset_latest", INSTANT),
                 ("decision_action", _TEXT),
                 ("decision_from_release", _LONG),
                 ("decision_to_release", _LONG),
                 ("decision_generation", _LONG),
+                ("decision_proposal", _LONG),
                 ("decision_reason", _TEXT),
                 ("decided_at", INSTANT),
                 ("produced_at", INSTANT),

@@ -79,14 +79,20 @@ _VIEWS = {
             QUALIFY row_number() OVER (
                 PARTITION BY model, alias, incident ORDER BY decided_at, produced_at, id
             ) = 1
+        ), effects AS (
+            SELECT model, incident, arg_max(step = 'recovered', (produced_at, id)) AS helped
+            FROM alerts WHERE step IN ('recovered', 'not_helped') GROUP BY model, incident
         )
         SELECT moved.time, moved.model, moved.alias, moved.from_release,
             moved.release AS to_release, moved.generation, moved.incident, moved.actor,
             moved.reason, decided.rule, decided.severity, decided.statistic, decided.role,
             decided.column_name, decided.kind, decided.segment, decided.value, decided.threshold,
-            decided.starts_at, decided.window_end, decided.decided_at, decided.summary
-        FROM releases AS moved LEFT JOIN decided
-        ON moved.incident = decided.incident AND moved.model = decided.model
+            decided.starts_at, decided.window_end, decided.decided_at, decided.summary,
+            decided.verdict, decided.verdict_because, decided.onset, decided.onset_earliest,
+            decided.onset_latest, decided.decision_proposal, effects.helped
+        FROM releases AS moved
+        LEFT JOIN decided ON moved.incident = decided.incident AND moved.model = decided.model
+        LEFT JOIN effects ON moved.incident = effects.incident AND moved.model = effects.model
         WHERE moved.event = 'alias_moved' AND moved.incident IS NOT NULL""",
 }
 # All files that count, whatever columns each of them has.

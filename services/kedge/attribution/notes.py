@@ -21,6 +21,8 @@ COLUMNS = 200
 
 _DIGITS = 4
 
+_ONSET = ("onset", "onset_earliest", "onset_latest")
+
 
 class Column(NamedTuple):
     """A feature or an output."""
@@ -58,6 +60,20 @@ class ColumnNote(NamedTuple):
         return self.drift * max(0.0, 1 - 1 / self.chance) if self.chance else 0.0
 
 
+class Onset(NamedTuple):
+    """When a change began, by the evidence; microseconds since 1970 UTC.
+
+    Attributes:
+        at: most likely.
+        earliest: at the earliest.
+        latest: at the latest.
+    """
+
+    at: int
+    earliest: int
+    latest: int
+
+
 @dataclass(slots=True)
 class WindowNote:
     """One base window of a release.
@@ -67,7 +83,7 @@ class WindowNote:
         rows: predictions in it.
         revision: how often it was published again.
         error_rate: share of inferences that raised.
-        onset: when the change began that the evidence shows; microseconds since 1970 UTC.
+        onset: when the change began that the evidence shows; None where it shows none.
         columns: of the features and outputs.
     """
 
@@ -75,7 +91,7 @@ class WindowNote:
     rows: int
     revision: int
     error_rate: float | None = None
-    onset: int | None = None
+    onset: Onset | None = None
     columns: dict[Column, ColumnNote] = field(default_factory=dict)
 
     def to_json(self) -> list[Any]:
@@ -86,7 +102,8 @@ class WindowNote:
     def from_json(cls, data: list[Any]) -> Self:
         end, rows, revision, error_rate, onset, columns = data
         noted = {Column(role, name): ColumnNote(*note) for role, name, *note in columns}
-        return cls(end, rows, revision, error_rate, onset, noted)
+        began = None if onset is None else Onset(*onset)
+        return cls(end, rows, revision, error_rate, began, noted)
 
 
 @dataclass(slots=True)
@@ -128,7 +145,7 @@ class ReleaseNotes:
         return max((window.end for window in self.windows.values()), default=0)
 
     @property
-    def onset(self) -> int | None:
+    def onset(self) -> Onset | None:
         """When the change began that the evidence of its newest window shows."""
         return self.windows[max(self.windows)].onset if self.windows else None
 
@@ -150,13 +167,14 @@ class ReleaseNotes:
 
 def _fill(note: WindowNote, statistics: list[Record]) -> None:
     columns: dict[Column, dict[str, Any]] = {}
+    onset: dict[str, int] = {}
     for each in statistics:
         name, value = each["name"], each["value"]
         if each["column"] is None:
             if name == "error_rate" and each["kind"] is None:
                 note.error_rate = _rounded(value)
-            if name == "onset" and value is not None:
-                note.onset = round(value * 1e6)
+            if name in _ONSET and value is not None:
+                onset[name] = round(value * 1e6)
             continue
         if each["segment"] is not None:
             continue
@@ -174,6 +192,8 @@ def _fill(note: WindowNote, statistics: list[Record]) -> None:
                 known["drift"], known["rows"] = _rounded(value), each["rows"]
             case "chi_squared":
                 known["chance"] = _rounded(value)
+    if len(onset) == len(_ONSET):
+        note.onset = Onset(*(onset[name] for name in _ONSET))
     note.columns = {column: ColumnNote(**known) for column, known in columns.items()}
 
 

@@ -94,11 +94,11 @@ CHAPTERS = (
         blame="code",
         ships=Ships("january", "second"),
     ),
-    # Nobody makes this one: it is the first week in which the temperatures of New York were as
-    # far from January's as the rule allows.
+    # Nobody makes this one: it is the first of two weeks in which the temperatures of New York were
+    # farther from January's than the weeks of January from each other, by the rule of the policy.
     Chapter(
         "the season changes",
-        instant(4, 11),
+        instant(4, 25),
         "spring comes, and the model knows January only",
         rule="the season has changed",
         blame="world",
@@ -107,7 +107,7 @@ CHAPTERS = (
         "a badly trained model",
         instant(6, 16, 12),
         "a model trained on spring ships, its outcomes joined to the wrong flights",
-        rule="the outputs are of another kind",
+        rule="the model ranks badly",
         blame="model",
         ships=Ships("spring", "first"),
     ),

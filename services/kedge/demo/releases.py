@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from kedge.demo.chapters import FIRST, MODELS, Ships
+from kedge.demo.chapters import MODELS, Ships
 from kedge.demo.flights import Flights
 from kedge.demo.stage import ALIAS, MODEL
 from kedge.demo.training import train
@@ -41,10 +41,7 @@ class Releases:
 
     def ship(self, ships: Ships, reason: str) -> Release:
         """Register what is new of a release, and point the alias at it."""
-        artifact, _ = self._trained[ships.model]
-        # A new model is to answer as the first one does: that is what its windows are compared
-        # with. Its own outputs would be as bad in training as they are in service.
-        _, reference = self._trained[FIRST.model]
+        artifact, reference = self._trained[ships.model]
         version = self._registry.register_model(MODEL, artifact, reference, actor=_ACTOR)
         with _code(ships.code) as bundle:
             code = self._registry.register_code(MODEL, bundle, actor=_ACTOR)

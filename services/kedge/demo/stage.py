@@ -84,6 +84,7 @@ def _variables(home: Path, policy: Path, secret: str, port: int) -> dict[str, st
         "KEDGE_STREAM__ALLOWED_LATENESS": str(4 * WINDOW),
         # A year passes in minutes: no truth is to be beyond the horizon.
         "KEDGE_EVALUATOR__HORIZON": str(400 * 86_400),
+        "KEDGE_EVALUATOR__PUBLISH_EVERY": "0.5",
         "KEDGE_ALERTING__POLICY": str(policy.absolute()),
         "KEDGE_ALERTING__WEBHOOK_SECRET": secret,
         "KEDGE_WEBHOOKS__ALLOW": "127.0.0.1",

@@ -27,6 +27,7 @@ def alert_record(watch: Watch, change: Change, now: int) -> Record:
         "fingerprint": incident.fingerprint,
         "incident": incident.id,
         "status": "firing" if change.firing else "resolved",
+        "step": change.step,
         "model": watch.model,
         "model_version": incident.model_version,
         "code_version": incident.code_version,
@@ -54,9 +55,14 @@ def alert_record(watch: Watch, change: Change, now: int) -> Record:
         "verdict": None
         if incident.verdict is None
         else {"blame": incident.verdict.blame, "because": list(incident.verdict.because)},
-        "onset": incident.onset,
+        **_onset(incident),
         "produced_at": now,
     }
+
+
+def _onset(incident: Incident) -> Record:
+    at, earliest, latest = (None, None, None) if incident.onset is None else incident.onset
+    return {"onset": at, "onset_earliest": earliest, "onset_latest": latest}
 
 
 def _summary(change: Change) -> str:

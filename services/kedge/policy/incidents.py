@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from kedge.attribution import Verdict
+from kedge.attribution import Onset, Verdict
 from kedge.contracts import Record
 from kedge.policy.readings import Reading, Subject, Window
 from kedge.policy.rules import Rule
@@ -68,7 +68,7 @@ class Incident:
     decision: Record | None = None
     not_helped: bool = False
     verdict: Verdict | None = None
-    onset: int | None = None
+    onset: Onset | None = None
 
     @property
     def is_put_off(self) -> bool:
@@ -97,13 +97,14 @@ class Incident:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        verdict = data["verdict"]
+        verdict, onset = data["verdict"], data["onset"]
         return cls(
             **{
                 **data,
                 "subject": Subject(*data["subject"]),
                 "last": Window(*data["last"]),
                 "verdict": None if verdict is None else Verdict.from_json(verdict),
+                "onset": None if onset is None else Onset(*onset),
             }
         )
 

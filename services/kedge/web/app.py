@@ -67,7 +67,7 @@ def create_app(settings: Settings, registry: Registry) -> FastAPI:
     for subject in _SUBJECTS:
         app.include_router(subject.router)
     if (key := settings.approvals.key) is not None:
-        app.include_router(approvals_router(registry, key))
+        app.include_router(approvals_router(registry, key, limits=backend.limits))
     failures.add_to(app)
     # The last one is the outermost.
     app.add_middleware(BodyLimits, web=settings.web)

@@ -68,6 +68,10 @@ class AlertView(BaseModel):
     fingerprint: str | None
     incident: str | None
     status: str | None = Field(description="firing or resolved.")
+    step: str | None = Field(
+        description="What happened: fired, decided, resolved, recovered, not_helped, superseded, "
+        "withdrawn or forgotten."
+    )
     model: str
     release: int | None
     environment: str | None
@@ -88,10 +92,24 @@ class AlertView(BaseModel):
     window_start: dt.datetime | None
     window_end: dt.datetime | None
     summary: str | None
-    decision_action: str | None
+    verdict: str | None = Field(
+        description="Whose fault it is: model, code, upstream, world or unclear."
+    )
+    verdict_because: list[str] | None = Field(
+        description="The comparisons that say so, as sentences."
+    )
+    onset: dt.datetime | None = Field(
+        description="When the change began that the evidence shows; null while it shows none."
+    )
+    onset_earliest: dt.datetime | None = Field(description="When it began at the earliest.")
+    onset_latest: dt.datetime | None = Field(description="When it began at the latest.")
+    decision_action: str | None = Field(
+        description="rolled_back, refused, proposed to a person, or deferred: not decided yet."
+    )
     decision_from_release: int | None
     decision_to_release: int | None
     decision_generation: int | None
+    decision_proposal: int | None = Field(description="By which a person was asked.")
     decision_reason: str | None
     decided_at: dt.datetime | None
     produced_at: dt.datetime
@@ -110,8 +128,26 @@ class IncidentView(BaseModel):
     summary: str | None
     alias: str | None
     release: int | None
-    decision_action: str | None
+    verdict: str | None = Field(
+        description="Whose fault it is: model, code, upstream, world or unclear."
+    )
+    verdict_because: list[str] | None = Field(
+        description="The comparisons that say so, as sentences."
+    )
+    onset: dt.datetime | None = Field(
+        description="When the change began that the evidence shows; null while it shows none."
+    )
+    onset_earliest: dt.datetime | None = Field(description="When it began at the earliest.")
+    onset_latest: dt.datetime | None = Field(description="When it began at the latest.")
+    decision_action: str | None = Field(
+        description="rolled_back, refused, proposed to a person, or deferred: not decided yet."
+    )
     decision_to_release: int | None
+    decision_generation: int | None
+    decision_proposal: int | None = Field(description="By which a person was asked.")
     decision_reason: str | None
     decided_at: dt.datetime | None
+    helped: bool | None = Field(
+        description="Whether the release that was gone back to is well; null until its windows say."
+    )
     alerts: int = Field(description="Changes of the alert so far.")

@@ -154,10 +154,11 @@ SERIES = Listed(
 
 ALERTS = Listed(
     "alerts",
-    """SELECT id, fingerprint, incident, status, model, release, environment, alias, rule, severity,
-    action, statistic, role, column_name, kind, segment, threshold, value, rows, starts_at, ends_at,
-    window_start, window_end, summary, decision_action, decision_from_release, decision_to_release,
-    decision_generation, decision_reason, decided_at, produced_at
+    """SELECT id, fingerprint, incident, status, step, model, release, environment, alias, rule,
+    severity, action, statistic, role, column_name, kind, segment, threshold, value, rows,
+    starts_at, ends_at, window_start, window_end, summary, verdict, verdict_because, onset,
+    onset_earliest, onset_latest, decision_action, decision_from_release, decision_to_release,
+    decision_generation, decision_proposal, decision_reason, decided_at, produced_at
     FROM alerts""",
     "produced_at",
     (("epoch_us(produced_at)", int), ("id", str)),
@@ -173,10 +174,20 @@ INCIDENTS = Listed(
     arg_max(summary, (produced_at, id)) AS summary,
     arg_max(alias, (produced_at, id)) AS alias,
     arg_max(release, (produced_at, id)) AS release,
+    arg_max(verdict, (produced_at, id)) AS verdict,
+    arg_max(verdict_because, (produced_at, id)) AS verdict_because,
+    arg_max(onset, (produced_at, id)) AS onset,
+    arg_max(onset_earliest, (produced_at, id)) AS onset_earliest,
+    arg_max(onset_latest, (produced_at, id)) AS onset_latest,
     arg_max(decision_action, decided_at) AS decision_action,
     arg_max(decision_to_release, decided_at) AS decision_to_release,
+    arg_max(decision_generation, decided_at) AS decision_generation,
+    arg_max(decision_proposal, decided_at) AS decision_proposal,
     arg_max(decision_reason, decided_at) AS decision_reason,
-    max(decided_at) AS decided_at, count(*) AS alerts
+    max(decided_at) AS decided_at,
+    arg_max(step = 'recovered', (produced_at, id))
+        FILTER (WHERE step IN ('recovered', 'not_helped')) AS helped,
+    count(*) AS alerts
     FROM alerts""",
     "starts_at",
     (("epoch_us(min(starts_at))", int), ("coalesce(incident, '')", str), ("model", str)),

@@ -9,8 +9,8 @@ from typing import Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = frozenset(
     {
-        *("starts_at", "ends_at", "window_start", "window_end", "onset"),
-        *("decided_at", "produced_at"),
+        *("starts_at", "ends_at", "window_start", "window_end"),
+        *("onset", "onset_earliest", "onset_latest", "decided_at", "produced_at"),
     }
 )
 

@@ -31,6 +31,7 @@ def sample_notifications(endpoint: str, model: str, now: int) -> Iterator[Notifi
             "fingerprint": name[:16],
             "incident": f"{name[:16]}-{start}",
             "status": status,
+            "step": "fired" if status == "firing" else "resolved",
             "model": model,
             "model_version": "",
             "code_version": "",
@@ -57,6 +58,8 @@ def sample_notifications(endpoint: str, model: str, now: int) -> Iterator[Notifi
             "decision": None,
             "verdict": None,
             "onset": None,
+            "onset_earliest": None,
+            "onset_latest": None,
             "produced_at": now,
         }
         yield Notification.of(endpoint, group, [alert], now, firing=status == "firing")
