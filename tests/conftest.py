@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from kafka_container import end_container, shared_container
 from kedge.broker import connection, start, stop
 from kedge.settings import Settings
 from kedge.streams.clients import admin
 from kedge.streams.topics import create_topics
-from kafka_container import end_container, shared_container
 
 # No wall clock decides a test: these machines are shared.
 hypothesis_settings.register_profile(
