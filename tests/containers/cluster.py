@@ -19,7 +19,7 @@ KAFKA = {"bootstrap.servers": "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094"}
 
 
 class Cluster:
-    """Everything that docker-compose.yml starts, with artifacts in S3.
+    """Everything that docker-compose.yml starts, with archive and artifacts in S3.
 
     Args:
         without: services to leave out, whose image can't be had.
@@ -39,6 +39,7 @@ class Cluster:
             "AWS_ENDPOINT_URL": "http://s3:7070",
             "AWS_REGION": "us-east-1",
             "KEDGE_REGISTRY__ARTIFACTS": "s3://kedge/artifacts",
+            "KEDGE_ARCHIVE__URL": "s3://kedge/archive",
             "KEDGE_STREAM__WINDOW": str(WINDOW),
             "KEDGE_WEB_ADDRESS": f"127.0.0.1:{self._port}",
             "GRAFANA_ADDRESS": f"127.0.0.1:{free_port()}",

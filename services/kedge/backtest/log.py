@@ -109,9 +109,7 @@ def scopes(database: duckdb.DuckDBPyConnection) -> list[Scope]:
     return [Scope(*row) for row in found.fetchall()]
 
 
-def span(
-    database: duckdb.DuckDBPyConnection, scope: Scope, latest: int
-) -> tuple[int, int] | None:
+def span(database: duckdb.DuckDBPyConnection, scope: Scope, latest: int) -> tuple[int, int] | None:
     """The first and the last event time, of those that are believed; None without any."""
     first, last = _one(
         database,

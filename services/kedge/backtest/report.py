@@ -214,11 +214,7 @@ def fired_in(alerts: Iterable[Record]) -> list[Fired]:
         known = found.get(alert["incident"])
         if known is None:
             known = Fired(
-                **{
-                    name: alert[name]
-                    for name in Fired.__dataclass_fields__
-                    if name in alert
-                },
+                **{name: alert[name] for name in Fired.__dataclass_fields__ if name in alert},
                 fired_at=alert["window_end"],
                 ended_at=None,
                 blame=None,

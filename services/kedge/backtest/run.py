@@ -149,8 +149,7 @@ class _Scope:
             return tuple(
                 alert
                 for alert in watched.alerts
-                if alert["incident"] not in before
-                and self._release in (None, alert["release"])
+                if alert["incident"] not in before and self._release in (None, alert["release"])
             )
 
         return Tested(
