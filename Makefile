@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test simulation chaos fuzz-api bench-decisions bench-incidents check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test test-containers images-local simulation chaos fuzz-api bench-decisions bench-incidents check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,15 @@ TEST_PROCESSES ?= 4
 
 test: $(SYNCED) ## All tests, against a real broker
 	$(RUN) pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
+
+# Leaves out what has no image: `make test-containers WITHOUT=grafana`.
+test-containers: $(SYNCED) ## docker-compose.yml, its image and the tests' own broker on a Docker engine
+	docker build --file infra/images/Dockerfile --tag kedge:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
+	KEDGE_TEST_CONTAINERS=1 KEDGE_TEST_CONTAINERS_WITHOUT="$(WITHOUT)" \
+		$(RUN) pytest tests/containers $(PYTEST_ARGS)
+
+images-local: $(SYNCED) ## Stand-ins for the images of docker-compose.yml, where none can be pulled
+	infra/images/local/build.sh
 
 simulation: $(SYNCED) ## 10,000 schedules of faults for the loop and for the services, on a model of Kafka
 	KEDGE_SIMULATION_SCHEDULES=$${KEDGE_SIMULATION_SCHEDULES:-10000} \

@@ -1,5 +1,8 @@
 """One real broker over the whole suite; tests keep apart by topic prefix.
 
+It is the one that `KEDGE_KAFKA__BOOTSTRAP_SERVERS` names, else one in a container where a Docker
+engine answers, else the embedded one.
+
 With `-n`, tests run in several processes, which share it. The process that was called, of which
 those are children, chooses where it lies and stops it at the end, an interrupted one too.
 """
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from kafka_container import end_container, shared_container
 from kedge.broker import connection, start, stop
 from kedge.settings import Settings
 from kedge.streams.clients import admin
@@ -45,6 +49,7 @@ def pytest_unconfigure(config):
     if _OWNED in config.stash:
         with config.stash[_OWNED] as folder:
             stop(Settings(home=Path(folder)))
+            end_container(Path(folder))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,12 +76,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig):
-    """librdkafka options of a real broker: the one in the environment, else the embedded one."""
+    """librdkafka options of the real broker."""
     if _OWNED in pytestconfig.stash:
-        folder = pytestconfig.stash[_OWNED].name
+        folder = Path(pytestconfig.stash[_OWNED].name)
     else:
-        folder = pytestconfig.workerinput[_SHARED]
-    settings = Settings(home=Path(folder))
+        folder = Path(pytestconfig.workerinput[_SHARED])
+    settings = Settings(home=folder)
+    if "bootstrap.servers" not in settings.kafka and (servers := shared_container(folder)):
+        return settings.kafka | {"bootstrap.servers": servers}
     start(settings)  # of processes that start it at once, one does
     return connection(settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -42,8 +43,14 @@ class Heartbeat(threading.Event):
         return super().is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        self._beat()
-        return super().wait(timeout)
+        ends = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            self._beat()
+            left = ends - time.monotonic()
+            if left <= _BEAT_EVERY:
+                return super().wait(max(left, 0.0))
+            if super().wait(_BEAT_EVERY):
+                return True
 
     def _beat(self) -> None:
         now = time.monotonic()

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Build stand-ins for the images that can't be pulled here, under the names by which they are asked
-# for. Needs root, debootstrap and a Docker engine; the jars are those of infra/kafka.
+# for. Needs root, debootstrap, Maven, Go and a Docker engine; the jars are those of infra/kafka.
+# Grafana is in none of these registries: it is left out.
 #
-#     infra/images/local/build.sh [python kafka postgres prometheus]
+#     infra/images/local/build.sh [python kafka postgres prometheus versitygw]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 here=infra/images/local
@@ -43,6 +44,9 @@ for jar in com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.7 org.y
     mvn -q dependency:copy -Dartifact=$jar -DoutputDirectory="$work/context/jars"
 done
 
-for target in ${*:-python kafka postgres prometheus}; do
-    docker build --network host --target "$target" --tag "$(image "$target")" "$work/context"
+gateway=$(image versitygw)
+GOBIN="$work/context" CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@${gateway#*:}"
+
+for target in ${*:-python kafka postgres prometheus versitygw}; do
+    docker build --target "$target" --tag "$(image "$target")" "$work/context"
 done
