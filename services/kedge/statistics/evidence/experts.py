@@ -59,11 +59,12 @@ class Guesses(NamedTuple):
         the null does: the distance of the centres (twice the triangular discrimination, which a
         small PSI is), and (bins - 1)/c for how uncertain it is of its own.
         """
-        together = self.centres + centre
-        psi = np.sum((self.centres - centre) ** 2 / np.where(together > 0, together, 1.0), axis=-1)
+        remembering = self.centres[:-1]
+        together = remembering + centre
+        psi = 2 * np.sum((remembering - centre) ** 2 / np.where(together > 0, together, 1), axis=-1)
         sizes = np.count_nonzero(centre, axis=-1)
         differ = np.full((EXPERTS, len(centre)), floor <= _LEAST_PSI)
-        differ[:-FIXED] = (2 * psi + (sizes - 1) * (self.uncertainty - known) >= floor)[:-1]
+        differ[:-FIXED] = psi + (sizes - 1) * (self.uncertainty[:-1] - known) >= floor
         return differ
 
     def log_likelihood(
