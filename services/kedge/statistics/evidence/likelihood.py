@@ -28,6 +28,7 @@ class WindowCounts:
         self._bins -= self._first
         self._position = np.repeat(np.arange(len(self.cells)), self._bins)
         self.rows = np.add.reduceat(self._counts, self._first)
+        self._steps = np.concatenate([self._counts, self.rows])
 
     def log_likelihood(self, concentration: Floats, centre: Floats) -> Floats:
         """Log probability of the counts, less the multinomial coefficient, which ratios lose.
@@ -44,9 +45,17 @@ class WindowCounts:
         """
         flat = centre.reshape(*centre.shape[:-2], -1)
         alpha = concentration.take(self._position, axis=-1) * flat.take(self._place, axis=-1)
-        terms = log_rising(alpha, self._counts)
-        together = np.add.reduceat(terms, self._first, axis=-1)
-        return np.asarray(together - log_rising(concentration, self.rows))
+        of_bins, of_rows = self._terms(alpha, concentration)
+        return np.asarray(np.add.reduceat(of_bins, self._first, axis=-1) - of_rows)
+
+    def _terms(self, alpha: Floats, concentration: Floats) -> tuple[Floats, Floats]:
+        """Of each bin that counts something, and of each cell's rows."""
+        bins = len(self._counts)
+        # In one call: of so few numbers, calls take as long as what they do.
+        starts = np.empty((*alpha.shape[:-1], len(self._steps)))
+        starts[..., :bins], starts[..., bins:] = alpha, concentration
+        terms = log_rising(starts, self._steps)
+        return terms[..., :bins], terms[..., bins:]
 
     def log_gain(
         self, shares: Floats, concentration: Floats, centre: Floats, sizes: Ints
@@ -64,16 +73,16 @@ class WindowCounts:
         """
         concentration, sizes = concentration[self.cells], sizes[self.cells]
         gain = shares[:, None] * concentration[self._position]
-        alpha = concentration[self._position] - gain
-        alpha *= centre.reshape(-1)[self._place]
-        without = log_rising(alpha, self._counts)
-        more = log_rising(alpha + gain, self._counts) - without
+        alpha = (concentration[self._position] - gain) * centre.reshape(-1)[self._place]
+        half = len(shares)
+        of_bins, of_rows = self._terms(np.concatenate([alpha, alpha + gain]), concentration)
+        without, more = of_bins[:half], of_bins[half:] - of_bins[:half]
         most = np.maximum(np.maximum.reduceat(more, self._first, axis=-1), 0.0)
         counted = np.add.reduceat(np.exp(more - most[:, self._position]), self._first, axis=-1)
         # In a bin that counts nothing a gain makes no other bin's count less likely or more.
         mean = most + np.log((counted + (sizes - self._bins) * np.exp(-most)) / sizes)
-        mean += np.add.reduceat(without, self._first, axis=-1)
-        return log_mean(mean - log_rising(concentration, self.rows), np.array(1 / len(shares)))
+        mean += np.add.reduceat(without, self._first, axis=-1) - of_rows[:half]
+        return log_mean(mean, np.array(1 / half))
 
 
 def log_rising(start: Floats, steps: Floats) -> Floats:
