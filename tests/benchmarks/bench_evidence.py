@@ -165,6 +165,34 @@ def delay(rows, tilt, seed, *, missing=0.02, phi=np.inf, calm=50, most=200):
     return np.inf, np.inf
 
 
+def informed(variance, seed, *, features=FEATURES, slope=0.02, calm=30, most=60):
+    """Windows until who knows the slope of a drift, and not in which feature nor since when, is as
+    sure: the mean over features of the sum over onsets of exact likelihood ratios.
+
+    Args:
+        variance: of the mean of a window's rows, in those of a row.
+        seed: of the simulation.
+        features: that it may be in.
+        slope: how much the mean of one rises in each window, in standard deviations of a row.
+        calm: windows before.
+        most: windows of drift.
+    """
+    rng = np.random.default_rng(seed)
+    means = rng.normal(scale=np.sqrt(variance), size=(features, calm + most))
+    means[0, calm:] += slope * np.arange(1, most + 1)
+    for last in range(calm, calm + most):
+        seen = means[:, : last + 1]
+        risen = slope * np.arange(1, last + 2)
+        # An onset that was `age` windows ago has the last ones of these as its ramp.
+        logs = [
+            (seen[:, -age:] @ risen[:age] - risen[:age] @ risen[:age] / 2) / variance
+            for age in range(1, last + 2)
+        ]
+        if np.exp(logs).sum(axis=0).mean() >= ALARM:
+            return last - calm + 1
+    return np.inf
+
+
 DELAYS = [
     *((20, tilt, {}) for tilt in (0.4, 0.8)),
     *((200, tilt, {}) for tilt in (0.2, 0.4, 0.8)),
@@ -199,6 +227,14 @@ def main():
                 f"{spent} | {took:.2f} |",
                 flush=True,
             )
+    if options.only in "informed":
+        _say("\n| variance of a window's mean | knows the slope | the feature too |\n|---|---|---|")
+        for variance in (1 / 20, 1 / 200, 1 / 200 + 0.05**2):
+            of_all, of_one = (
+                [informed(variance, seed, features=n) for seed in range(20 * options.runs)]
+                for n in (FEATURES, 1)
+            )
+            _say(f"| {variance:g} | {np.median(of_all):g} | {np.median(of_one):g} |", flush=True)
     if options.only not in "delay":
         return
     _say("\n| rows | tilt | | median delay | worst | onset held | within a window |")

@@ -168,7 +168,8 @@ class EvidenceFolds:
                 for number in sorted(number for number in since if number > fold.snapshot):
                     fold.evidence.follow(since[number])
             except ValueError:
-                # Settings or policy have changed what the null is: nothing that was learned fits.
+                # Settings, policy or Kedge itself have changed what the null is: nothing that was
+                # learned fits.
                 fold.evidence = Evidence(reference, **options)
                 fold.snapshot = fold.windows - SNAPSHOT_EVERY
             fold.windows = max([fold.windows, *since])

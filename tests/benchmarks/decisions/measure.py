@@ -75,7 +75,7 @@ class Faulted:
 
     Attributes:
         records: of each run, the windows since the onset, from 0, whose score was higher than every
-            one before since the onset, with that score.
+            one before since the onset, with that score; of a method with state up to its alarm.
         early: alarms before the onset, all runs together.
     """
 
@@ -187,6 +187,10 @@ def faulted(
                         running[name] = methods[name](past)
                 elif since >= 0 and (not records[name] or score > records[name][-1][1]):
                     records[name].append((since, score))
+                    if method.stateful and score >= method.threshold:
+                        del running[name]
+            if not running:
+                break
         for name, each in records.items():
             found[name].records.append(each)
         tick(1)

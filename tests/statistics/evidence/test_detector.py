@@ -131,6 +131,22 @@ def test_the_state_of_other_options_is_refused():
         Evidence.from_json(state, reference(), season=Season(24, 60 * MINUTE))
 
 
+def test_the_state_of_another_version_is_refused():
+    state = Evidence(reference()).to_json()
+    del state["sums"]
+    with pytest.raises(ValueError, match="`sums` of the state has 0 numbers"):
+        Evidence.from_json(state, reference())
+
+
+def test_one_bin_that_gains_at_the_cost_of_all_is_mostly_seen_in_its_first_window():
+    stale, first = 0.8 * EVEN + 0.2 * np.eye(BINS)[4], []
+    for seed in range(9):
+        rng, evidence = np.random.default_rng(seed), Evidence(reference())
+        _after(evidence, rng, 40)
+        first += _after(evidence, rng, 1, start=40, shares=stale)
+    assert np.median(first) > ALARM
+
+
 @pytest.mark.parametrize("wrong", [{"floor": 0.0}, {"season": (0, 1)}, {"burn_in": -1}])
 def test_options_that_can_not_be_are_refused(wrong):
     with pytest.raises(ValueError, match="|".join(wrong)):

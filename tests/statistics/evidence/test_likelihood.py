@@ -24,3 +24,24 @@ def test_the_likelihood_is_scipys_without_the_coefficient(counts, concentration,
         coefficient = gammaln(row.sum() + 1) - gammaln(row + 1).sum()
         expected = dirichlet_multinomial.logpmf(row, concentration * centre[cell], row.sum())
         assert value + coefficient == pytest.approx(expected, rel=1e-7, abs=1e-7)
+
+
+def test_a_gain_is_the_mean_over_the_bins_and_shares_that_it_may_be():
+    counts, sizes = np.array([[3.0, 0.0, 9.0, 0.0], [2.0, 5.0, 0.0, 0.0]]), np.array([4, 3])
+    centre = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.3, 0.2, 0.0]])
+    concentration, shares = np.array([50.0, 7.0]), np.array([0.05, 0.4])
+    found = WindowCounts(counts).log_gain(shares, concentration, centre, sizes)
+    for cell, value in enumerate(found):
+        size = sizes[cell]
+        row = counts[cell, :size].astype(int)
+        coefficient = gammaln(row.sum() + 1) - gammaln(row + 1).sum()
+        likely = [
+            dirichlet_multinomial.pmf(
+                row,
+                concentration[cell] * ((1 - share) * centre[cell, :size] + share * np.eye(size)[i]),
+                row.sum(),
+            )
+            for share in shares
+            for i in range(size)
+        ]
+        assert value + coefficient == pytest.approx(np.log(np.mean(likely)), abs=1e-6)

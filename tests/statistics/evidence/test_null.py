@@ -7,6 +7,7 @@ import pytest
 from scipy.special import gammaln
 
 from kedge.statistics import Evidence
+from kedge.statistics.evidence.experts import GAINS
 from kedge.statistics.evidence.likelihood import WindowCounts
 from windows_of_evidence import BINS, MINUTE, SLOPE, counts_of, reference
 
@@ -39,7 +40,8 @@ def test_whatever_was_seen_an_e_value_is_one_in_the_mean_of_the_null(rows, seen)
         cells[cell, :BINS] = counts
         window = WindowCounts(cells)
         tilts = evidence._waves.tilted(cells, window, expected.centre, 1 / natural)
-        guessed = guesses.log_likelihood(window, natural, tilts)
+        gain = window.log_gain(GAINS, 1 / natural, expected.centre, evidence._cells.sizes)
+        guessed = guesses.log_likelihood(window, natural, gain, tilts)
         of_null = np.exp(null.predict(window, expected, guessed, tilts).mixture[0])
         of_experts = np.exp(guessed[..., 0])
         total_of_null += ways * of_null

@@ -26,13 +26,15 @@ def unpack(state: Mapping[str, Any], arrays: Mapping[str, Floats], of: Number = 
     """Fill the arrays with what `packed` made of others of these shapes.
 
     Raises:
-        ValueError: an array is of another shape.
+        ValueError: an array is of another shape, or is not there.
     """
     for name, array in arrays.items():
-        values = np.frombuffer(zlib.decompress(b64decode(state[name])), of)
+        values = np.frombuffer(
+            zlib.decompress(b64decode(state[name])) if name in state else b"", of
+        )
         if values.size != array.size:
             raise ValueError(
                 f"`{name}` of the state has {values.size} numbers and should have {array.size}: "
-                "it is of another reference or of other options"
+                "it is of another reference or of other options, or of another version of Kedge"
             )
         array[...] = values.reshape(array.shape)

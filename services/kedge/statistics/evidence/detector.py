@@ -12,7 +12,7 @@ from kedge.contracts.predictions import Floats
 from kedge.profile import Profile, Reference
 from kedge.statistics.evidence.arrays import packed, unpack
 from kedge.statistics.evidence.cells import Cells
-from kedge.statistics.evidence.experts import EXPERTS, FIXED, MEMORIES, Experts
+from kedge.statistics.evidence.experts import EXPERTS, FIXED, GAINS, MEMORIES, Experts
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 from kedge.statistics.evidence.null import Null
 from kedge.statistics.evidence.sums import Sums
@@ -139,8 +139,10 @@ class Evidence:
         base = centre if null.slots == 1 else null.over_slots()
         guesses = self._experts.guess(centre, base)
         natural = expected.variation + null.natural
-        tilts = self._waves.tilted(counts, window, centre, 1 / (expected.known + natural))
-        guessed = guesses.log_likelihood(window, natural, tilts)
+        concentration = 1 / (expected.known + natural)
+        gain = window.log_gain(GAINS, concentration, centre, self._cells.sizes)
+        tilts = self._waves.tilted(counts, window, centre, concentration)
+        guessed = guesses.log_likelihood(window, natural, gain, tilts)
         predictions = null.predict(window, expected, guessed, tilts)
         log_e = guessed - predictions.mixture
         differs = guesses.differ(centre, expected.known, self._floor)
@@ -197,7 +199,7 @@ class Evidence:
         return {
             **self._null.arrays(),
             "remembered": self._experts.remembered,
-            "log_sums": self._sums.logs,
+            "sums": self._sums.values,
             "onset_mean": self._sums.mean,
             "onset_variance": self._sums.variance,
         }

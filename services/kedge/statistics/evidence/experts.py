@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kedge.contracts.predictions import Floats, Ints
+from kedge.contracts.predictions import Floats
 from kedge.statistics.evidence.cells import Cells, Mask
 from kedge.statistics.evidence.likelihood import WindowCounts, log_mean
 from kedge.statistics.evidence.waves import SIZES, Tilted, Waves
@@ -23,63 +23,68 @@ SMOOTH = np.array([False, True])
 # Share of a guess that lies on all bins alike: what was never seen can come.
 _SURPRISE = 0.02
 
-FIXED = 3
+FIXED = 4
 """How many experts have no memory."""
 
 EXPERTS = MEMORIES.size * WEIGHTS.size + FIXED
 """How many there are: for each memory those of each weight, then those without."""
 
-# Of the guesses without memory, how many rows they are worth, and which share of them lies on all
-# bins alike.
-_ROWS = np.array([4.0, 1000.0])
-_ALIKE = np.array([0.25, 0.05])
+GAINS = np.array([0.05, 0.2])
+"""Shares of all rows that one bin may have more."""
+
+# Of the expert that expects anything, how many rows its guess is worth, and which share of it lies
+# on all bins alike.
+_ROWS = 4.0
+_ALIKE = 0.25
+# What those without memory expect, at least: the PSI of a tilt is its square, or nearly.
+_LEAST_PSI = np.mean(SIZES**2)
 
 
 class Guesses(NamedTuple):
     """What the experts expect of the next window.
 
     Attributes:
-        centres: `[guesses, cells, bins]`: of the experts with memory, of the one that expects
-            anything, and of a little of everything.
+        centres: `[guesses, cells, bins]`: of the experts with memory, and of the one that expects
+            anything.
         uncertainty: `[guesses, cells]`, one by the rows that the centre is known from.
-        numbers: the cells in which the last two experts expect a tilt.
     """
 
     centres: Floats
     uncertainty: Floats
-    numbers: Ints
 
     def differ(self, centre: Floats, known: Floats, floor: float) -> Mask:
         """Who expects something else than the null does, `[experts, cells]`.
 
         An expert does who expects a PSI from the null's centre that is by `floor` more than what
-        the null does: the distance of the centres, and (bins - 1)/c for how uncertain it is of its
-        own. The PSI of a tilt is its square, or nearly.
+        the null does: the distance of the centres (twice the triangular discrimination, which a
+        small PSI is), and (bins - 1)/c for how uncertain it is of its own.
         """
-        there = centre > 0
-        safe = np.where(there, centre, 1.0)
-        guess = np.where(there, self.centres, 1.0)
-        psi = np.sum((guess - safe) * np.log(guess / safe), axis=-1)
-        psi[-1, self.numbers] = np.mean(SIZES**2)
-        sizes = there.sum(axis=-1)
-        differ = psi + (sizes - 1) * (self.uncertainty - known) >= floor
-        return np.concatenate([differ, differ[-1:]])
+        remembering = self.centres[:-1]
+        together = remembering + centre
+        psi = 2 * np.sum((remembering - centre) ** 2 / np.where(together > 0, together, 1), axis=-1)
+        sizes = np.count_nonzero(centre, axis=-1)
+        differ = np.full((EXPERTS, len(centre)), floor <= _LEAST_PSI)
+        differ[:-FIXED] = psi + (sizes - 1) * (self.uncertainty[:-1] - known) >= floor
+        return differ
 
-    def log_likelihood(self, window: WindowCounts, natural: Floats, tilts: Tilted) -> Floats:
+    def log_likelihood(
+        self, window: WindowCounts, natural: Floats, gain: Floats, tilts: Tilted
+    ) -> Floats:
         """How likely a window is for each expert, `[experts, cells of the window]`.
 
         Args:
             window: its counts.
             natural: variation from window to window, one by rows, `[cells]`.
+            gain: how likely it is if one bin has more.
             tilts: how likely it is with each tilt.
         """
         concentration = 1 / (self.uncertainty + natural)[:, window.cells]
         guessed = window.log_likelihood(concentration, self.centres)
-        guessed = np.concatenate([guessed, guessed[-1:]])
+        by_moves = np.repeat(gain[None], 3, axis=0)
         half = len(SIZES)
-        guessed[-2, tilts.at] = log_mean(tilts.logs[:half], np.array(1 / half))
-        guessed[-1, tilts.at] = log_mean(tilts.logs[half:], np.array(1 / half))
-        return guessed
+        by_moves[1, tilts.at] = log_mean(tilts.logs[:half], np.array(1 / half))
+        by_moves[2, tilts.at] = log_mean(tilts.logs[half:], np.array(1 / half))
+        return np.concatenate([guessed, by_moves])
 
 
 class Experts:
@@ -89,8 +94,9 @@ class Experts:
     Of numbers, a smooth guess takes of what is remembered only the part that is a parabola over the
     bins (as location and spread change): few directions are learned from few rows.
 
-    Three experts have no memory and so know at once what others learn: one expects anything, two
-    expect numbers to move up or down, and elsewhere a little of everything.
+    Four experts have no memory and so know at once what others learn: one expects anything, one
+    that a bin gains at the cost of all others, and two expect numbers to move up or down, and
+    elsewhere a gain too.
 
     Args:
         cells: the layout.
@@ -125,16 +131,12 @@ class Experts:
             centres *= _ratio(centre, base)
             centres /= centres.sum(axis=-1, keepdims=True)
         uncertainty = np.broadcast_to(self._ease / total, centres.shape[:-1])
-        fixed = (1 - _ALIKE[:, None, None]) * centre + _ALIKE[:, None, None] * self._even
+        anything = (1 - _ALIKE) * centre + _ALIKE * self._even
         return Guesses(
-            np.concatenate([centres.reshape(-1, *centre.shape), fixed]),
+            np.concatenate([centres.reshape(-1, *centre.shape), anything[None]]),
             np.concatenate(
-                [
-                    uncertainty.reshape(-1, len(centre)),
-                    np.repeat(1 / _ROWS[:, None], len(centre), axis=1),
-                ]
+                [uncertainty.reshape(-1, len(centre)), np.full((1, len(centre)), 1 / _ROWS)]
             ),
-            self._waves.cells,
         )
 
     def remember(self, counts: Floats, centre: Floats, base: Floats, kept: Floats) -> None:

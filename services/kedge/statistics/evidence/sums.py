@@ -13,8 +13,10 @@ from kedge.statistics.evidence.cells import Mask
 _KEPT = 0.98
 # Share of a new onset that the expert itself bets on; on the other, those without memory do.
 _OWN = 0.5
-# In place of the logarithm of nothing, where it is subtracted from itself.
-_LOWEST = -1e300
+# Beyond this, the logarithm of an e-value makes no difference, and its exponential no infinity.
+_FARTHEST = 300.0
+# Instead of dividing nothing by nothing.
+_LEAST = 1e-300
 # Most that the mean of all may be, by one sum alone: so that a long alarm ends when its cause does.
 _MOST = 1e6
 
@@ -47,20 +49,16 @@ class Sums:
     the same recursion. They tell when the change began.
 
     Attributes:
-        logs: of the sums.
+        values: of the sums.
         mean: of the onsets, in seconds since 1970.
         variance: of the onsets.
     """
 
     def __init__(self, *shape: int) -> None:
-        self.logs = np.full(shape, -np.inf)
-        self._most = np.log(_MOST * max(self.logs.size, 1))
+        self.values = np.zeros(shape)
+        self._most = _MOST * max(self.values.size, 1)
         self.mean = np.zeros(shape)
         self.variance = np.zeros(shape)
-
-    @property
-    def values(self) -> Floats:
-        return np.asarray(np.exp(self.logs))
 
     def add(self, log_e: Floats, log_new: Floats, bets: Mask, cells: Ints, start: float) -> Floats:
         """Take a window in.
@@ -76,14 +74,16 @@ class Sums:
             The weight of the onsets before this window among all, `[…, cells]`, as it would be if
             all did bet.
         """
-        before = self.logs[..., cells] + np.log(_KEPT)
-        by_others = log_new + np.log1p(-_OWN)
-        new = np.logaddexp(log_e + np.log(_OWN), by_others)
-        older = np.exp(before + log_e - np.logaddexp(before + log_e, new))
-        follow = before + np.where(bets, log_e, 0.0)
-        after = np.logaddexp(follow, np.where(bets, new, by_others))
-        self.logs[..., cells] = np.minimum(after, self._most)
-        weight = np.exp(follow - np.maximum(after, _LOWEST))
+        e = np.exp(np.clip(log_e, -_FARTHEST, _FARTHEST))
+        mine = _OWN * e
+        others = (1 - _OWN) * np.exp(np.minimum(log_new, _FARTHEST))
+        before = _KEPT * self.values[..., cells]
+        followed = before * e
+        older = followed / (followed + mine + others)
+        followed = np.where(bets, followed, before)
+        after = followed + others + np.where(bets, mine, 0.0)
+        self.values[..., cells] = np.minimum(after, self._most)
+        weight = followed / np.maximum(after, _LEAST)
         step = start - self.mean[..., cells]
         self.mean[..., cells] += (1 - weight) * step
         self.variance[..., cells] = weight * (
