@@ -6,13 +6,15 @@ in a temporary file of its own, and what it has counted in its state's topic.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from threading import Event
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import structlog
 
@@ -23,8 +25,8 @@ from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.archived import ArchivedPredictions, earliest
 from kedge.evaluation.joining import BaseWindow, by_window, joined_columns
 from kedge.evaluation.segmenting import Segmenting
-from kedge.evaluation.shelf import Named, Shelf
-from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Prediction, Truths
+from kedge.evaluation.shelf import Found, Shelf
+from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Truths, name_of
 from kedge.performance import compared_output
 from kedge.policies import configured
 from kedge.profile import Reference
@@ -41,10 +43,14 @@ from kedge.streams import (
 )
 from kedge.streams.clients import Options
 
-_MOST_NEWS = 200_000
+_MOST_NAMES = 20_000
+"""Names that are looked for at once."""
+_MOST_NEWS = 500_000
 """Predictions that are read for one micro-batch: more would keep the broker waiting for a sign."""
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -81,9 +87,11 @@ class Evaluator:
     def _open(self) -> None:
         self._shelf = Shelf()
         segmenting = Segmenting(self._policies, self._reference)
-        self._archived = ArchivedPredictions(self._archive, self._output, segmenting)
+        self._archived = ArchivedPredictions(
+            self._archive, self._output, segmenting, self._shelf.words
+        )
         # Predictions on the shelf that no truth was looked for yet.
-        self._news: list[Named] = []
+        self._news: list[Found] = []
         self._caught_up = False
         # Partitions whose truths have to be held against all that is on the shelf.
         self._restored: set[int] = set()
@@ -138,7 +146,7 @@ class Evaluator:
                     wanted.append((truths, name))
             self._read_archive()
             return list(self._outputs(wanted, microseconds_now()))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             # The disk is full, for example. All that was on it can be had again.
             self._shelf.close()
             self._open()
@@ -164,10 +172,9 @@ class Evaluator:
         try:
             for predictions in self._archived.news(floors, time.time_ns()):
                 added = self._shelf.add(predictions)
-                self._news.extend(added)
-                for name, prediction in added:
-                    self._count(name, prediction)
-                if len(self._news) >= _MOST_NEWS:
+                self._news.append(added)
+                self._count(added)
+                if sum(len(each.ids) for each in self._news) >= _MOST_NEWS:
                     return
         except (OSError, pa.ArrowException) as error:
             raise TryAgainError(f"the archive can't be read: {error}") from error
@@ -200,26 +207,40 @@ class Evaluator:
     def _joined(self, wanted: Iterable[tuple[Truths, bytes]]) -> Iterator[Joined]:
         for partition in self._restored:
             truths = self._truths[partition]
-            for name in truths.names():
-                yield from truths.join(name, self._shelf.find(name))
+            for names in _batched(truths.names(), _MOST_NAMES):
+                for name, predictions in self._shelf.find(names):
+                    yield from truths.join(name, predictions)
         self._restored.clear()
-        for name, prediction in self._news:
-            for partition in self._shelf.partitions(name):
+        for found in self._news:
+            rows, partitions = self._shelf.known(found)
+            known = self._shelf.predictions(found.rows[rows])
+            for row, partition, prediction in zip(rows.tolist(), partitions, known, strict=True):
+                name = name_of(found.model, found.environment, found.ids[row])
                 yield from self._truths[partition].join(name, [prediction])
         self._news.clear()
+        by_truths: dict[int, tuple[Truths, list[bytes]]] = {}
         for truths, name in wanted:
-            yield from truths.join(name, self._shelf.find(name))
+            by_truths.setdefault(id(truths), (truths, []))[1].append(name)
+        for truths, names in by_truths.values():
+            for name, predictions in self._shelf.find(names):
+                yield from truths.join(name, predictions)
         for truths in self._truths.values():
             yield from truths.corrections()
 
-    def _count(self, name: bytes, prediction: Prediction) -> None:
-        model, environment, _id = json.loads(name)
-        start = prediction.event_time // self._window * self._window
-        window = BaseWindow(model, environment, prediction.release, start)
-        self._predictions[window] = self._predictions.get(window, 0) + 1
-        if prediction.segments:
+    def _count(self, found: Found) -> None:
+        rows = found.rows
+        starts = rows["event_time"] // self._window * self._window
+        origins = np.stack([rows["release"], starts], axis=1)
+        kinds, counts = np.unique(origins, axis=0, return_counts=True)
+        for (release, start), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            window = BaseWindow(found.model, found.environment, release, start)
+            self._predictions[window] = self._predictions.get(window, 0) + count
+            self._untold.add(window)
+        segmented = np.flatnonzero(rows["segments"])
+        predictions = self._shelf.predictions(rows[segmented])
+        for start, prediction in zip(starts[segmented].tolist(), predictions, strict=True):
+            window = BaseWindow(found.model, found.environment, prediction.release, start)
             self._segments.setdefault(window, Counter()).update(prediction.segments)
-        self._untold.add(window)
 
     def _messages(self, joined: list[Joined]) -> Iterator[Outgoing]:
         for window, rows in by_window(joined, self._window):
@@ -277,3 +298,10 @@ class Evaluator:
             f"{orphan.outcome['environment']}, or only one that was made more than "
             f"{self._settings.horizon:g} s before the newest outcome",
         )
+
+
+def _batched(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Items in lists of at most so many."""
+    left = iter(items)
+    while batch := list(islice(left, most)):
+        yield batch
