@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
 from kedge.archive import open_archive
 from kedge.broker import connection
@@ -215,7 +216,7 @@ class Evaluator:
             rows, partitions = self._shelf.known(found)
             known = self._shelf.predictions(found.rows[rows])
             for row, partition, prediction in zip(rows.tolist(), partitions, known, strict=True):
-                name = name_of(found.model, found.environment, found.ids[row])
+                name = name_of(found.model, found.environment, found.ids[row].as_py())
                 yield from self._truths[partition].join(name, [prediction])
         self._news.clear()
         by_truths: dict[int, tuple[Truths, list[bytes]]] = {}
@@ -230,12 +231,12 @@ class Evaluator:
     def _count(self, found: Found) -> None:
         rows = found.rows
         starts = rows["event_time"] // self._window * self._window
-        origins = np.stack([rows["release"], starts], axis=1)
-        kinds, counts = np.unique(origins, axis=0, return_counts=True)
-        for (release, start), count in zip(kinds.tolist(), counts.tolist(), strict=True):
-            window = BaseWindow(found.model, found.environment, release, start)
-            self._predictions[window] = self._predictions.get(window, 0) + count
-            self._untold.add(window)
+        for release in np.unique(rows["release"]).tolist():
+            mine = starts[rows["release"] == release]
+            for start, count in zip(*_counted(mine), strict=True):
+                window = BaseWindow(found.model, found.environment, release, start)
+                self._predictions[window] = self._predictions.get(window, 0) + count
+                self._untold.add(window)
         segmented = np.flatnonzero(rows["segments"])
         predictions = self._shelf.predictions(rows[segmented])
         for start, prediction in zip(starts[segmented].tolist(), predictions, strict=True):
@@ -298,6 +299,12 @@ class Evaluator:
             f"{orphan.outcome['environment']}, or only one that was made more than "
             f"{self._settings.horizon:g} s before the newest outcome",
         )
+
+
+def _counted(values: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Distinct values, and how often there is each."""
+    distinct, counts = np.unique(values, return_counts=True)
+    return distinct.tolist(), counts.tolist()
 
 
 def _batched(items: Iterable[T], most: int) -> Iterator[list[T]]:

@@ -141,7 +141,7 @@ class ArchivedPredictions:
 
     def _found(self, rows: pa.RecordBatch, model: str, features: list[str]) -> Iterator[Found]:
         """The rows of each environment."""
-        ids = rows.column("id").to_pylist()
+        ids = rows.column("id").cast(pa.string())
         environments = rows.column("environment").dictionary_encode()
         releases = rows.column("release").to_numpy()
         found = np.zeros(rows.num_rows, PREDICTION)
@@ -154,16 +154,17 @@ class ArchivedPredictions:
                 mine = releases == release
                 compared |= mine
                 self._put_output(found, rows.column("outputs"), output, mine)
-        segments = self._segments(
-            model, environments.to_pylist(), releases.tolist(), rows, features
-        )
+        segments: dict[int, list[str]] = {}
+        if features:
+            named, numbers = environments.to_pylist(), releases.tolist()
+            segments = self._segments(model, named, numbers, rows, features)
         for row, names in segments.items():
             found["segments"][row] = self._words.number(json.dumps(names))
         codes = environments.indices.to_numpy()
         for code, environment in enumerate(environments.dictionary.to_pylist()):
             which = np.flatnonzero((codes == code) & compared)
-            mine = ids if len(which) == len(ids) else [ids[row] for row in which.tolist()]
-            yield Found(model, environment, mine, found[which])
+            everything = Found(model, environment, ids, found)
+            yield everything if len(which) == len(ids) else everything.take(which)
 
     def _put_output(self, found: Rows, outputs: pa.Array, name: str, mine: Mask) -> None:
         """The output `name` of the rows `mine`; none where there is none, or a vector."""

@@ -8,9 +8,9 @@ spread evenly whatever the ids look like; with the second 64, nothing of them is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
@@ -26,29 +26,33 @@ _DIGITS = np.full(256, _NO_DIGIT, np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
 
 
-def keys_of(model: str, environment: str, ids: Sequence[str]) -> Keys:
+def keys_of(model: str, environment: str, ids: pa.StringArray) -> Keys:
     """The keys of predictions of one model in one environment."""
     packed = np.zeros((len(ids), _BYTES), np.uint8)
-    others = _pack_uuids(ids, packed)
-    for row in others.tolist():
-        packed[row] = np.frombuffer(_digest(ids[row].encode()), np.uint8)
+    for row in _pack_uuids(ids, packed).tolist():
+        packed[row] = np.frombuffer(_digest(ids[row].as_py().encode()), np.uint8)
     scope = np.frombuffer(_digest(f"{len(model)} {model} {environment}".encode()), "<u8")
     keys = packed.view("<u8") ^ scope
     keys[:, 0] = _mixed(keys[:, 0] + _mixed(keys[:, 1]))
     return keys
 
 
-def _pack_uuids(ids: Sequence[str], packed: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _pack_uuids(ids: pa.StringArray, packed: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Put the bits of UUIDs into their rows; the rows that have something else."""
-    letters = np.array([len(name) == _LETTERS and name.isascii() for name in ids], bool)
-    rows = np.flatnonzero(letters)
-    text = "".join([ids[row] for row in rows.tolist()]) if len(rows) < len(ids) else "".join(ids)
-    table = np.frombuffer(text.encode("ascii"), np.uint8).reshape(len(rows), _LETTERS)
+    _valid, offsets, letters = ids.buffers()
+    ends = np.frombuffer(offsets, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    rows = np.flatnonzero(np.diff(ends) == _LETTERS)
+    text = np.frombuffer(letters or b"", np.uint8)
+    if len(rows) == len(ids):
+        table = text[ends[0] : ends[-1]].reshape(-1, _LETTERS)
+    else:
+        table = text[ends[rows][:, None] + np.arange(_LETTERS)]
     digits = _DIGITS[table[:, ~_DASHES]]
     uuids = (table[:, _DASHES] == ord("-")).all(axis=1) & (digits != _NO_DIGIT).all(axis=1)
     packed[rows[uuids]] = (digits[uuids, ::2] << 4) | digits[uuids, 1::2]
-    letters[rows[~uuids]] = False
-    return np.flatnonzero(~letters)
+    others = np.ones(len(ids), bool)
+    others[rows[uuids]] = False
+    return np.flatnonzero(others)
 
 
 def _digest(data: bytes) -> bytes:

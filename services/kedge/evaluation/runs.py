@@ -61,7 +61,7 @@ class Runs:
 
     def find(self, keys: Keys) -> tuple[NDArray[np.int64], Rows]:
         """Which of the keys have rows, as indices from the lowest on, and the rows beside these."""
-        order = np.argsort(keys[:, 0])
+        order = np.argsort(keys[:, 0], kind="stable")
         wanted = keys[order]
         places, found = [np.empty(0, np.int64)], [np.empty(0, self._dtype)]
         for run in self._runs:
@@ -88,6 +88,7 @@ class Runs:
         self._runs = left
 
     def _written_as(self, keys: Keys, rows: Rows) -> _Run:
+        # Of runs that are merged, in one pass: it finds what is in order already.
         order = np.argsort(keys[:, 0], kind="stable")
         self._written += 1
         return _Run(self._folder / f"{self._written:08d}", keys[order], rows[order])

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.evaluation.keys import Keys, keys_of
@@ -61,11 +62,12 @@ class Found:
 
     model: str
     environment: str
-    ids: Sequence[str]
+    ids: pa.StringArray
     rows: Rows
 
     def take(self, wanted: NDArray[np.int64]) -> Found:
-        return replace(self, ids=[self.ids[row] for row in wanted.tolist()], rows=self.rows[wanted])
+        """Some of the rows."""
+        return replace(self, ids=self.ids.take(pa.array(wanted)), rows=self.rows[wanted])
 
 
 class Shelf:
@@ -108,10 +110,7 @@ class Shelf:
         """
         keys = keys_of(found.model, found.environment, found.ids)
         releases = found.rows["release"]
-        order = np.lexsort((releases, keys[:, 1], keys[:, 0]))
-        again = np.zeros(len(keys), bool)
-        same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
-        again[order[1:]] = same & (releases[order[1:]] == releases[order[:-1]])
+        again = _again(keys, releases)
         which, there = self._predictions.find(keys)
         again[which[there["release"] == releases[which]]] = True
         new = np.flatnonzero(~again)
@@ -120,6 +119,7 @@ class Shelf:
 
     def find(self, names: Sequence[bytes]) -> Iterator[tuple[bytes, list[Prediction]]]:
         """The predictions of each name, one a release; names without any are left out."""
+        names = list(dict.fromkeys(names))
         which, rows = self._predictions.find(_keys(names))
         found: dict[bytes, list[Prediction]] = {}
         for index, prediction in zip(which.tolist(), self.predictions(rows), strict=True):
@@ -170,6 +170,17 @@ class Shelf:
         self._known.add(keys[new], np.full(new.sum(), partition, "<i4").view(_PARTITION))
 
 
+def _again(keys: Keys, releases: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows are not the first of their key and release."""
+    again = np.zeros(len(keys), bool)
+    first = np.sort(keys[:, 0])
+    if (first[1:] == first[:-1]).any():
+        order = np.lexsort((releases, keys[:, 1], keys[:, 0]))
+        same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1)
+        again[order[1:]] = same & (releases[order[1:]] == releases[order[:-1]])
+    return again
+
+
 class _Entries(MutableMapping[bytes, bytes]):
     """The truths of one partition as a mapping."""
 
@@ -214,5 +225,5 @@ def _keys(names: Sequence[bytes]) -> Keys:
         ids.append(prediction)
     keys = np.zeros((len(names), 2), np.uint64)
     for (model, environment), (rows, ids) in scopes.items():
-        keys[rows] = keys_of(model, environment, ids)
+        keys[rows] = keys_of(model, environment, pa.array(ids, pa.string()))
     return keys

@@ -57,9 +57,14 @@ def measured(root: Path, predictions: int, outcomes: int, seconds: float = float
     evaluator = _evaluator(root)
     rng = np.random.default_rng(1)
     started = time.monotonic(), time.process_time()
-    joined = _joined(evaluator.process(_outcomes(np.array([predictions - 1]), predictions, 0)))
+    joined = _joined(evaluator.process(_outcomes(np.array([predictions - 1]), 0)))
+    told = 0
     while not evaluator._caught_up:
         joined += _joined(evaluator.idle(_end()))
+        read = sum(evaluator._predictions.values())
+        if read >= told + 10_000_000:
+            told = read
+            yield {"step": "reading", "predictions": read, **_took(started, read)}
     yield {"step": "read", "predictions": predictions, **_took(started, predictions)}
     # Each joined once, in the order of time but for the jitter.
     step = max(1, predictions // outcomes)
@@ -69,7 +74,7 @@ def measured(root: Path, predictions: int, outcomes: int, seconds: float = float
     batches, done = [], 1
     spent = np.zeros(2)
     for first in range(0, len(rows), BATCH):
-        batch = _outcomes(rows[first : first + BATCH], predictions, done)
+        batch = _outcomes(rows[first : first + BATCH], done)
         begun = np.array([time.monotonic(), time.process_time()])
         joined += _joined(evaluator.process(batch))
         spent_now = np.array([time.monotonic(), time.process_time()]) - begun
@@ -119,7 +124,7 @@ def _end() -> int:
     return history.START + (DAYS + 1) * history.DAY
 
 
-def _outcomes(rows, predictions: int, offset: int) -> list[Incoming]:
+def _outcomes(rows, offset: int) -> list[Incoming]:
     truths = (rows % 3 == 0).tolist()
     return [
         Incoming("outcomes", 0, offset + at, _end(), name.encode(), encode("outcome", {
