@@ -93,6 +93,8 @@ class Evaluator:
         )
         # Predictions on the shelf that no truth was looked for yet.
         self._news: list[Found] = []
+        # What the archive has and was not read, while it is more than one micro-batch takes.
+        self._reading: Iterator[Found] | None = None
         self._caught_up = False
         # Partitions whose truths have to be held against all that is on the shelf.
         self._restored: set[int] = set()
@@ -167,19 +169,27 @@ class Evaluator:
         Raises:
             TryAgainError: a file can't be read.
         """
-        floors = earliest(floor for truths in self._truths.values() for floor in truths.floors())
-        self._forget(floors)
         self._caught_up = False
+        fresh = self._reading is None
+        if self._reading is None:
+            floors = earliest(
+                floor for truths in self._truths.values() for floor in truths.floors()
+            )
+            self._forget(floors)
+            self._reading = self._archived.news(floors, time.time_ns())
         try:
-            for predictions in self._archived.news(floors, time.time_ns()):
+            for predictions in self._reading:
                 added = self._shelf.add(predictions)
                 self._news.append(added)
                 self._count(added)
                 if sum(len(each.ids) for each in self._news) >= _MOST_NEWS:
                     return
         except (OSError, pa.ArrowException) as error:
+            self._reading = None
             raise TryAgainError(f"the archive can't be read: {error}") from error
-        self._caught_up = True
+        self._reading = None
+        # What was begun before may not know of a model whose first outcome came since.
+        self._caught_up = fresh
 
     def _forget(self, floors: Mapping[str, int]) -> None:
         """Forget what is beyond the horizon, now and then."""

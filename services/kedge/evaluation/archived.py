@@ -23,8 +23,9 @@ from kedge.archive.layout import Raw, component, parsed
 from kedge.archive.snapshots import FOLDER as SNAPSHOTS
 from kedge.archive.snapshots import Catalog
 from kedge.archive.store import Store
+from kedge.evaluation.runs import Rows
 from kedge.evaluation.segmenting import Segmenting
-from kedge.evaluation.shelf import BOOLEAN, NUMBER, PREDICTION, TEXT, Found, Rows
+from kedge.evaluation.shelf import BOOLEAN, NUMBER, PREDICTION, TEXT, Found
 from kedge.evaluation.words import Words
 
 _AT_ONCE = 200_000

@@ -32,7 +32,7 @@ def keys_of(model: str, environment: str, ids: pa.StringArray) -> Keys:
     for row in _pack_uuids(ids, packed).tolist():
         packed[row] = np.frombuffer(_digest(ids[row].as_py().encode()), np.uint8)
     scope = np.frombuffer(_digest(f"{len(model)} {model} {environment}".encode()), "<u8")
-    keys = packed.view("<u8") ^ scope
+    keys: Keys = packed.view("<u8") ^ scope
     keys[:, 0] = _mixed(keys[:, 0] + _mixed(keys[:, 1]))
     return keys
 

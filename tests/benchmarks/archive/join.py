@@ -102,7 +102,7 @@ def measured(root: Path, predictions: int, outcomes: int, seconds: float = float
 
 def _evaluator(root: Path) -> Evaluator:
     settings = Settings(
-        archive={"path": root}, evaluator={"horizon": 2 * DAYS * 86_400.0, "patience": 86_400.0}
+        archive={"url": str(root)}, evaluator={"horizon": 2 * DAYS * 86_400.0, "patience": 86_400.0}
     )
     outputs = [{"output": i / 1000} for i in range(1000)]
     reference = reference_of(columns_of(outputs, "output"))
