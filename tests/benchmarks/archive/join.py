@@ -65,7 +65,8 @@ def measured(root: Path, predictions: int, outcomes: int, seconds: float = float
         if read >= told + 10_000_000:
             told = read
             yield {"step": "reading", "predictions": read, **_took(started, read)}
-    yield {"step": "read", "predictions": predictions, **_took(started, predictions)}
+    read = sum(evaluator._predictions.values())
+    yield {"step": "read", "predictions": read, **_took(started, read)}
     # Each joined once, in the order of time but for the jitter.
     step = max(1, predictions // outcomes)
     rows = np.arange(0, predictions - 1, step)[:outcomes]

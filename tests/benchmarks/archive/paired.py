@@ -98,7 +98,8 @@ def write_messages(path: Path, rows: int, days: int) -> None:
             score = rng.random(size)
             columns.append(Column("output", "output", "number", np.zeros(size, np.uint8), score))
             ids = b"".join(stem + (first + i).to_bytes(6, "big") for i in range(size))
-            times = START + (first + np.arange(size)) * (days * DAY // rows)
+            step = days * DAY // rows
+            times = START + (first + np.arange(size)) * step + rng.integers(0, step, size)
             release = first // A_BATCH % RELEASES + 1
             model = MODELS[first // A_BATCH % len(MODELS)]
             message = encode_batch(
