@@ -1,7 +1,7 @@
 """The evaluator: outcomes are joined with the predictions that the archive has.
 
 Any number of evaluators share the partitions of `outcomes`. Each holds what it needs of the archive
-in a temporary file of its own, and what it has counted in its state's topic.
+in a temporary folder of its own, and what it has counted in its state's topic.
 """
 
 from __future__ import annotations
