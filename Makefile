@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test test-containers images-local simulation chaos fuzz-api bench-decisions bench-incidents check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test test-containers images-local simulation chaos fuzz-api bench-decisions bench-incidents bench-archive check format lint types imports lock-check lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,12 @@ bench-decisions: $(SYNCED) ## How good drift decisions are: false alarms, delays
 bench-incidents: $(SYNCED) ## Whose fault incidents are and what is done: 500 of them, through the real code
 	PYTHONPATH=tests $(RUN) python -m benchmarks.incidents \
 		--markdown .benchmarks/incidents.md $(BENCH_ARGS)
+
+# What takes long is asked for: `BENCH_ARGS="--rows 1000000"`, and for the late join
+# `JOIN_ARGS="--predictions 100000000 --outcomes 10000000"`, which takes 8 GB of disk.
+bench-archive: $(SYNCED) ## The archive beside plain DuckDB, and the late join of outcomes
+	PYTHONPATH=tests $(RUN) python -m benchmarks.archive.paired $(BENCH_ARGS)
+	PYTHONPATH=tests $(RUN) python -m benchmarks.archive.join $(JOIN_ARGS)
 
 check: lint types imports lock-check ## Format, lint, strict types and the dependency rule, lock file
 

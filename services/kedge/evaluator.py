@@ -1,20 +1,23 @@
 """The evaluator: outcomes are joined with the predictions that the archive has.
 
 Any number of evaluators share the partitions of `outcomes`. Each holds what it needs of the archive
-in a temporary file of its own, and what it has counted in its state's topic.
+in a temporary folder of its own, and what it has counted in its state's topic.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from threading import Event
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
 from kedge.archive import open_archive
 from kedge.broker import connection
@@ -23,8 +26,8 @@ from kedge.contracts import Topics, UnreadableMessageError, decode, encode
 from kedge.evaluation.archived import ArchivedPredictions, earliest
 from kedge.evaluation.joining import BaseWindow, by_window, joined_columns
 from kedge.evaluation.segmenting import Segmenting
-from kedge.evaluation.shelf import Named, Shelf
-from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Prediction, Truths
+from kedge.evaluation.shelf import Found, Shelf
+from kedge.evaluation.truths import SWEEPS, UNKNOWN, Joined, Orphan, Truths, name_of
 from kedge.performance import compared_output
 from kedge.policies import configured
 from kedge.profile import Reference
@@ -41,10 +44,14 @@ from kedge.streams import (
 )
 from kedge.streams.clients import Options
 
-_MOST_NEWS = 200_000
+_MOST_NAMES = 20_000
+"""Names that are looked for at once."""
+_MOST_NEWS = 500_000
 """Predictions that are read for one micro-batch: more would keep the broker waiting for a sign."""
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -81,9 +88,13 @@ class Evaluator:
     def _open(self) -> None:
         self._shelf = Shelf()
         segmenting = Segmenting(self._policies, self._reference)
-        self._archived = ArchivedPredictions(self._archive, self._output, segmenting)
+        self._archived = ArchivedPredictions(
+            self._archive, self._output, segmenting, self._shelf.words
+        )
         # Predictions on the shelf that no truth was looked for yet.
-        self._news: list[Named] = []
+        self._news: list[Found] = []
+        # What the archive has and was not read, while it is more than one micro-batch takes.
+        self._reading: Iterator[Found] | None = None
         self._caught_up = False
         # Partitions whose truths have to be held against all that is on the shelf.
         self._restored: set[int] = set()
@@ -138,7 +149,7 @@ class Evaluator:
                     wanted.append((truths, name))
             self._read_archive()
             return list(self._outputs(wanted, microseconds_now()))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             # The disk is full, for example. All that was on it can be had again.
             self._shelf.close()
             self._open()
@@ -158,20 +169,27 @@ class Evaluator:
         Raises:
             TryAgainError: a file can't be read.
         """
-        floors = earliest(floor for truths in self._truths.values() for floor in truths.floors())
-        self._forget(floors)
         self._caught_up = False
+        fresh = self._reading is None
+        if self._reading is None:
+            floors = earliest(
+                floor for truths in self._truths.values() for floor in truths.floors()
+            )
+            self._forget(floors)
+            self._reading = self._archived.news(floors, time.time_ns())
         try:
-            for predictions in self._archived.news(floors, time.time_ns()):
+            for predictions in self._reading:
                 added = self._shelf.add(predictions)
-                self._news.extend(added)
-                for name, prediction in added:
-                    self._count(name, prediction)
-                if len(self._news) >= _MOST_NEWS:
+                self._news.append(added)
+                self._count(added)
+                if sum(len(each.ids) for each in self._news) >= _MOST_NEWS:
                     return
         except (OSError, pa.ArrowException) as error:
+            self._reading = None
             raise TryAgainError(f"the archive can't be read: {error}") from error
-        self._caught_up = True
+        self._reading = None
+        # What was begun before may not know of a model whose first outcome came since.
+        self._caught_up = fresh
 
     def _forget(self, floors: Mapping[str, int]) -> None:
         """Forget what is beyond the horizon, now and then."""
@@ -200,26 +218,40 @@ class Evaluator:
     def _joined(self, wanted: Iterable[tuple[Truths, bytes]]) -> Iterator[Joined]:
         for partition in self._restored:
             truths = self._truths[partition]
-            for name in truths.names():
-                yield from truths.join(name, self._shelf.find(name))
+            for names in _batched(truths.names(), _MOST_NAMES):
+                for name, predictions in self._shelf.find(names):
+                    yield from truths.join(name, predictions)
         self._restored.clear()
-        for name, prediction in self._news:
-            for partition in self._shelf.partitions(name):
+        for found in self._news:
+            rows, partitions = self._shelf.known(found)
+            known = self._shelf.predictions(found.rows[rows])
+            for row, partition, prediction in zip(rows.tolist(), partitions, known, strict=True):
+                name = name_of(found.model, found.environment, found.ids[row].as_py())
                 yield from self._truths[partition].join(name, [prediction])
         self._news.clear()
+        by_truths: dict[int, tuple[Truths, list[bytes]]] = {}
         for truths, name in wanted:
-            yield from truths.join(name, self._shelf.find(name))
+            by_truths.setdefault(id(truths), (truths, []))[1].append(name)
+        for truths, names in by_truths.values():
+            for name, predictions in self._shelf.find(names):
+                yield from truths.join(name, predictions)
         for truths in self._truths.values():
             yield from truths.corrections()
 
-    def _count(self, name: bytes, prediction: Prediction) -> None:
-        model, environment, _id = json.loads(name)
-        start = prediction.event_time // self._window * self._window
-        window = BaseWindow(model, environment, prediction.release, start)
-        self._predictions[window] = self._predictions.get(window, 0) + 1
-        if prediction.segments:
+    def _count(self, found: Found) -> None:
+        rows = found.rows
+        starts = rows["event_time"] // self._window * self._window
+        for release in np.unique(rows["release"]).tolist():
+            mine = starts[rows["release"] == release]
+            for start, count in zip(*_counted(mine), strict=True):
+                window = BaseWindow(found.model, found.environment, release, start)
+                self._predictions[window] = self._predictions.get(window, 0) + count
+                self._untold.add(window)
+        segmented = np.flatnonzero(rows["segments"])
+        predictions = self._shelf.predictions(rows[segmented])
+        for start, prediction in zip(starts[segmented].tolist(), predictions, strict=True):
+            window = BaseWindow(found.model, found.environment, prediction.release, start)
             self._segments.setdefault(window, Counter()).update(prediction.segments)
-        self._untold.add(window)
 
     def _messages(self, joined: list[Joined]) -> Iterator[Outgoing]:
         for window, rows in by_window(joined, self._window):
@@ -277,3 +309,16 @@ class Evaluator:
             f"{orphan.outcome['environment']}, or only one that was made more than "
             f"{self._settings.horizon:g} s before the newest outcome",
         )
+
+
+def _counted(values: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Distinct values, and how often there is each."""
+    distinct, counts = np.unique(values, return_counts=True)
+    return distinct.tolist(), counts.tolist()
+
+
+def _batched(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Items in lists of at most so many."""
+    left = iter(items)
+    while batch := list(islice(left, most)):
+        yield batch

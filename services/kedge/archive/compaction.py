@@ -185,7 +185,7 @@ class _Rest:
 
     def write(self, batches: Iterator[pa.RecordBatch], target: int, file: BinaryIO) -> None:
         assert self.batch is not None
-        with parquet_writer(file, self.batch.schema) as writer:
+        with parquet_writer(file, self.batch) as writer:
             while self.batch is not None and file.tell() < target:
                 writer.write_batch(self.batch)
                 self.batch = next(batches, None)

@@ -7,27 +7,35 @@ has rows that no file before had: after a start, or when their own files were go
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from kedge.archive.layout import Raw, component, parsed
 from kedge.archive.snapshots import FOLDER as SNAPSHOTS
 from kedge.archive.snapshots import Catalog
 from kedge.archive.store import Store
+from kedge.evaluation.runs import Rows
 from kedge.evaluation.segmenting import Segmenting
-from kedge.evaluation.shelf import Named
-from kedge.evaluation.truths import Prediction, name_of
+from kedge.evaluation.shelf import BOOLEAN, NUMBER, PREDICTION, TEXT, Found
+from kedge.evaluation.words import Words
 
+_AT_ONCE = 200_000
+"""Rows of a file that are held: a compacted one may have a whole day."""
 _COLUMNS = ["id", "environment", "release", "event_time", "outputs"]
 _UNSETTLED = 2_000_000_000
 """A folder that changed less than so many nanoseconds ago may change again within one tick of the
 clock that its time is taken from."""
 
+Mask = NDArray[np.bool_]
 Outputs = Callable[[str, int], str | None]
 """Of a model and a release, the output that is compared; None where the release is unknown."""
 
@@ -54,16 +62,19 @@ class ArchivedPredictions:
         store: the archive.
         outputs: which output of a release is compared.
         segmenting: which segments a prediction is in.
+        words: what gives texts their numbers.
     """
 
-    def __init__(self, store: Store, outputs: Outputs, segmenting: Segmenting) -> None:
+    def __init__(
+        self, store: Store, outputs: Outputs, segmenting: Segmenting, words: Words
+    ) -> None:
         self._store, self._outputs = store, outputs
-        self._segmenting = segmenting
+        self._segmenting, self._words = segmenting, words
         self._catalog = Catalog(store)
         self._seen: dict[str, _Seen] = {}
 
-    def news(self, floors: Mapping[str, int], now: int) -> Iterator[list[Named]]:
-        """What came since the last call, a file at a time.
+    def news(self, floors: Mapping[str, int], now: int) -> Iterator[Found]:
+        """What came since the last call, a bounded number of rows at a time.
 
         Args:
             floors: for each model that is asked about, the event time before which nothing is
@@ -96,7 +107,7 @@ class ArchivedPredictions:
         folders = [f"{SNAPSHOTS}/{folder}", *(f"{folder}/{day}" for day in days)]
         return {each: self._store.changed(each) for each in folders}
 
-    def _unread(self, model: str, oldest: str, seen: _Seen) -> Iterator[list[Named]]:
+    def _unread(self, model: str, oldest: str, seen: _Seen) -> Iterator[Found]:
         listing = self._catalog.listed("predictions", model=model, since=oldest)
         days = listing.snapshots[_folder(model)].days
         by_day: dict[str, list[str]] = {}
@@ -112,57 +123,86 @@ class ArchivedPredictions:
                 origin = parsed(path.rpartition("/")[2])
                 if isinstance(origin, Raw):
                     if origin.last > read.get(origin.source, -1):
-                        yield self._read(path, model)
+                        yield from self._read(path, model)
                         read[origin.source] = origin.last
                 elif fresh:
-                    yield self._read(path, model)
+                    yield from self._read(path, model)
             if fresh:
                 read.update({k: max(last, read.get(k, -1)) for k, last in covered.items()})
 
-    def _read(self, path: str, model: str) -> list[Named]:
+    def _read(self, path: str, model: str) -> Iterator[Found]:
         with self._store.open(path) as file:
-            return list(self._predictions(file, model))
+            yield from self._predictions(file, model)
 
-    def _predictions(self, file: BinaryIO, model: str) -> Iterator[Named]:
+    def _predictions(self, file: BinaryIO, model: str) -> Iterator[Found]:
         features = self._segmenting.features(model)
-        table = pq.ParquetFile(file).read(columns=[*_COLUMNS, *(f"features.{f}" for f in features)])
-        releases = table["release"].to_pylist()
-        environments = table["environment"].to_pylist()
-        outputs = table["outputs"].combine_chunks()
-        # A column for each output that a release in this file is compared by.
-        compared = {release: self._outputs(model, release) for release in set(releases)}
-        values = {
-            release: _column(outputs, name)
-            for release, name in compared.items()
-            if name is not None
-        }
-        segments = self._segments(model, environments, releases, table, features)
-        rows = zip(
-            table["id"].to_pylist(),
-            environments,
-            releases,
-            table["event_time"].cast(pa.int64()).to_pylist(),
-            strict=True,
-        )
-        for row, (name, environment, release, event_time) in enumerate(rows):
-            if release in values:
-                output = values[release][row]
-                prediction = Prediction(release, event_time, output, tuple(segments.get(row, ())))
-                yield name_of(model, environment, name), prediction
+        wanted = [*_COLUMNS, *(f"features.{each}" for each in features)]
+        for rows in pq.ParquetFile(file).iter_batches(_AT_ONCE, columns=wanted):
+            yield from self._found(rows, model, features)
+
+    def _found(self, rows: pa.RecordBatch, model: str, features: list[str]) -> Iterator[Found]:
+        """The rows of each environment."""
+        ids = rows.column("id").cast(pa.string())
+        environments = rows.column("environment").dictionary_encode()
+        releases = rows.column("release").to_numpy()
+        found = np.zeros(rows.num_rows, PREDICTION)
+        found["release"] = releases
+        found["event_time"] = rows.column("event_time").view(pa.int64()).to_numpy()
+        compared = np.zeros(rows.num_rows, bool)
+        for release in np.unique(releases).tolist():
+            output = self._outputs(model, release)
+            if output is not None:
+                mine = releases == release
+                compared |= mine
+                self._put_output(found, rows.column("outputs"), output, mine)
+        segments: dict[int, list[str]] = {}
+        if features:
+            named, numbers = environments.to_pylist(), releases.tolist()
+            segments = self._segments(model, named, numbers, rows, features)
+        for row, names in segments.items():
+            found["segments"][row] = self._words.number(json.dumps(names))
+        codes = environments.indices.to_numpy()
+        for code, environment in enumerate(environments.dictionary.to_pylist()):
+            which = np.flatnonzero((codes == code) & compared)
+            everything = Found(model, environment, ids, found)
+            yield everything if len(which) == len(ids) else everything.take(which)
+
+    def _put_output(self, found: Rows, outputs: pa.Array, name: str, mine: Mask) -> None:
+        """The output `name` of the rows `mine`; none where there is none, or a vector."""
+        if not pa.types.is_struct(outputs.type) or outputs.type.get_field_index(name) < 0:
+            return
+        column = pc.struct_field(outputs, name)
+        mine = mine & column.is_valid().to_numpy(zero_copy_only=False)
+        if pa.types.is_string(column.type):
+            encoded = column.dictionary_encode()
+            numbers = [self._words.number(word) for word in encoded.dictionary.to_pylist()]
+            codes = encoded.indices.fill_null(0).to_numpy()
+            kind, values = TEXT, np.array([*numbers, 0]).take(codes)
+        elif pa.types.is_boolean(column.type):
+            kind, values = (
+                BOOLEAN,
+                column.fill_null(fill_value=False).to_numpy(zero_copy_only=False),
+            )
+        elif pa.types.is_floating(column.type):
+            kind, values = NUMBER, column.fill_null(np.nan).to_numpy(zero_copy_only=False)
+        else:
+            return
+        found["value"][mine] = values[mine]
+        found["kind"][mine] = kind
 
     def _segments(
         self,
         model: str,
         environments: list[str],
         releases: list[int],
-        table: pa.Table,
+        rows: pa.RecordBatch,
         features: list[str],
     ) -> dict[int, list[str]]:
         """The segments of the rows that are in any."""
         found: dict[int, list[str]] = {}
-        if "features" not in table.column_names:
+        if "features" not in rows.schema.names:
             return found  # the file has none of them
-        values = table["features"].combine_chunks()
+        values = rows.column("features")
         origins = list(zip(environments, releases, strict=True))
         for feature in features:
             column = _column(values, feature)
@@ -182,7 +222,7 @@ def _folder(model: str) -> str:
 
 
 def _column(values: pa.Array, name: str) -> list[Any]:
-    """The values of one output or feature; None where there is none, or a vector."""
+    """The values of one feature; None where there is none, or a vector."""
     if pa.types.is_struct(values.type) and values.type.get_field_index(name) >= 0:
         column = values.field(name)
         if not pa.types.is_list(column.type):

@@ -295,9 +295,9 @@ class Truths:
         self._told = dict(self._times)
         self._waiting = dict(sorted(waiting.items(), key=lambda item: item[1]))
 
-    def names(self) -> list[bytes]:
-        """The names of all predictions with a known truth."""
-        return list(self._entries)
+    def names(self) -> Iterator[bytes]:
+        """The names of all predictions with a known truth; they may be joined meanwhile."""
+        return iter(self._entries)
 
     def _pass_time(self, model: str, environment: str, time: int) -> None:
         scope = (model, environment)
