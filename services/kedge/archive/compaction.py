@@ -186,6 +186,7 @@ class _Rest:
     def write(self, batches: Iterator[pa.RecordBatch], target: int, file: BinaryIO) -> None:
         assert self.batch is not None
         with parquet_writer(file, self.batch.schema) as writer:
-            while self.batch is not None and file.tell() < target:
+            enough = False
+            while self.batch is not None and not enough:
                 writer.write_batch(self.batch)
-                self.batch = next(batches, None)
+                self.batch, enough = next(batches, None), file.tell() >= target
