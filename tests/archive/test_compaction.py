@@ -135,19 +135,45 @@ def test_a_compaction_is_killed_before_each_of_its_steps(tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(disk, "os", DyingSystem(until, readers.look))
             try:
-                _compacted(root, Sizes(1 << 20, 2), 0.0)
-                readers.now = GRACE
-                _cleared(root, GRACE)
+                # Once while those are reading who came before, and once when they are through.
+                for readers.now in (0.0, GRACE):
+                    _compacted(root, Sizes(1 << 20, 2), readers.now)
+                    _cleared(root, readers.now)
             except Killed:
                 died = True
             else:
                 died = False
-        readers.look()
-        assert sorted(readers.seen) == sent(log)
         finish(root, log)
         readers.look()
         assert sorted(readers.seen) == sent(log)
         shutil.rmtree(root)
+        if not died:
+            break
+    assert until > 15
+
+
+def test_an_archiver_is_killed_before_each_of_its_steps_and_then_all_is_compacted(tmp_path):
+    """A range of which a file is still to come must not count as archived."""
+    log = [(0, 3), (1, 3), (2, 1)]
+    for until in range(1000):
+        root = tmp_path / f"{until}"
+        archiver = Archiver(root, log)
+        archiver.read(1)
+        archiver.flush()
+        archiver.read(2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, "os", DyingSystem(until))
+            try:
+                archiver.flush()
+            except Killed:
+                died = True
+            else:
+                died = False
+        _compacted(root, Sizes(1 << 20, everything=True), 0.0)
+        finish(root, log)
+        readers = _Readers(root)
+        readers.look()
+        assert sorted(readers.seen) == sent(log)
         if not died:
             break
     assert until > 15
@@ -233,6 +259,25 @@ def test_of_two_compactors_one_works_in_vain(tmp_path):
     assert sorted(readers.seen) == sent(log)
     compacted = {path.name for path in tmp_path.glob("predictions/*/*/c*.parquet")}
     assert compacted == {Path(name).name for name in Catalog(Disk(tmp_path)).files("predictions")}
+
+
+class _Swept(Disk):
+    """Another compactor removes what nobody needs, before each snapshot is made."""
+
+    def create(self, name, data):
+        if name.startswith("_snapshots"):
+            for folder in models_of(Disk(self.root), "predictions"):
+                clear(Disk(self.root), folder, 0.0, 1.0)
+        return super().create(name, data)
+
+
+def test_what_a_compactor_is_about_to_use_is_not_removed_by_another(tmp_path):
+    log = _small_files(tmp_path)
+    for folder in models_of(Disk(tmp_path), "predictions"):
+        assert compact(_Swept(tmp_path), folder, Sizes(1 << 20, 2), 0.0) > 0
+    readers = _Readers(tmp_path)
+    readers.look()
+    assert sorted(readers.seen) == sent(log)
 
 
 def test_an_archiver_that_slept_brings_nothing_back(tmp_path):
