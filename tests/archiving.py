@@ -4,7 +4,7 @@ import os
 
 from hypothesis import strategies as st
 
-from kedge.archive import ColumnLedger, Disk, PartitionWriter
+from kedge.archive import ColumnLedger, PartitionWriter, open_archive
 from kedge.contracts import Tags, UnreadableMessageError
 from logged import DAY, START, batch, single
 
@@ -69,11 +69,10 @@ logs = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), min_size=1, max
 class Archiver:
     """What `kedge.archiver` does with one partition, without Kafka."""
 
-    def __init__(self, root, log):
+    def __init__(self, where, log):
         self.log = log
-        self.writer = PartitionWriter(
-            Disk(root), ColumnLedger(Disk(root)), "predictions", "topic-id", 0
-        )
+        store = open_archive(where)
+        self.writer = PartitionWriter(store, ColumnLedger(store), "predictions", "topic-id", 0)
         self.position = self.writer.resume(0)
 
     def read(self, most):
@@ -103,7 +102,7 @@ def sent(log):
     )
 
 
-def finish(root, log):
-    archiver = Archiver(root, log)
+def finish(where, log):
+    archiver = Archiver(where, log)
     while archiver.read(100):
         archiver.flush()

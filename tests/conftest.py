@@ -9,11 +9,15 @@ those are children, chooses where it lies and stops it at the end, an interrupte
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
+import s3fs
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -22,6 +26,7 @@ from kedge.broker import connection, start, stop
 from kedge.settings import Settings
 from kedge.streams.clients import admin
 from kedge.streams.topics import create_topics
+from services import PATIENCE, eventually
 
 # No wall clock decides a test: these machines are shared.
 hypothesis_settings.register_profile(
@@ -117,3 +122,41 @@ def make_settings(kafka, tmp_path):
 @pytest.fixture
 def settings(make_settings):
     return make_settings()
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    """URL of a server that speaks the protocol of S3, a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answers():
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(answers, bool)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+@pytest.fixture
+def s3(object_store, monkeypatch):
+    """Name of a bucket, with all in the environment that a client needs."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": object_store,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "not-to-be-told",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    files = s3fs.S3FileSystem(skip_instance_cache=True)
+    if not files.exists("kedge"):
+        files.mkdir("kedge")
+    return "kedge"

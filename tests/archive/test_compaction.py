@@ -1,6 +1,8 @@
 """Compaction and retention: killed at every step, with readers at every step."""
 
 import collections
+import math
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -10,12 +12,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from archiving import Archiver, DyingSystem, Killed, finish, logs, sent
-from kedge.archive import Catalog, Disk, connect, disk
+from archiving import Archiver, DyingSystem, Killed, finish, logs, message, sent
+from kedge.archive import Catalog, ColumnLedger, Disk, PartitionWriter, compaction, connect, disk
 from kedge.archive.clearing import clear, doomed, drop
 from kedge.archive.compaction import Sizes, compact, merges
 from kedge.archive.layout import compacted_name, file_name
 from kedge.archive.snapshots import Day, models_of
+from kedge.contracts import encode
+from logged import DAY, START, batch, single
 
 GRACE = 10.0
 SIZES = (Sizes(1 << 20, 2), Sizes(1 << 20, everything=True), Sizes(1, 2))
@@ -27,17 +31,23 @@ def _ids(path):
 
 
 class _Readers:
-    """Look at an archive at every step on its disk."""
+    """Look at an archive at every step on its disk.
 
-    def __init__(self, root):
-        self.root, self.catalog = root, Catalog(Disk(root))
+    Args:
+        root: the archive.
+        may_go: whether a row may be gone that was there.
+    """
+
+    def __init__(self, root, may_go=lambda _name: False):
+        self.root, self.catalog, self.may_go = root, Catalog(Disk(root)), may_go
         self.now, self.seen, self.listed = 0.0, set(), {}
 
     def look(self):
         files = self.catalog.files("predictions")
         ids = [name for file in files for name in _ids(self.root / file)]
         assert len(ids) == len(set(ids)), "a row is there twice"
-        assert self.seen <= set(ids), "a row is lost"
+        lost = self.seen - set(ids)
+        assert all(self.may_go(name) for name in lost), "a row is lost"
         self.seen = set(ids)
         # Whoever listed files within the grace period finds them.
         self.listed = {file: at for file, at in self.listed.items() if self.now - at < GRACE}
@@ -105,3 +115,314 @@ def test_killed_at_any_step_each_row_is_there_once_for_every_reader(tmp_path_fac
     assert sorted(left) == Catalog(Disk(root)).files("predictions"), left
     assert max(collections.Counter(Path(name).parent for name in left).values(), default=1) == 1
     assert sorted(name for file in left for name in _ids(root / file)) == sent(log)
+
+
+def _small_files(root, count=12):
+    log = [(offset, offset % 4) for offset in range(count)]
+    archiver = Archiver(root, log)
+    while archiver.read(1):
+        archiver.flush()
+    return log
+
+
+def test_a_compaction_is_killed_before_each_of_its_steps(tmp_path):
+    before = tmp_path / "before"
+    log = _small_files(before, 4)
+    for until in range(1000):
+        root = tmp_path / f"{until}"
+        shutil.copytree(before, root)
+        readers = _Readers(root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, "os", DyingSystem(until, readers.look))
+            try:
+                # Once while those are reading who came before, and once when they are through.
+                for readers.now in (0.0, GRACE):
+                    _compacted(root, Sizes(1 << 20, 2), readers.now)
+                    _cleared(root, readers.now)
+            except Killed:
+                died = True
+            else:
+                died = False
+        finish(root, log)
+        readers.look()
+        assert sorted(readers.seen) == sent(log)
+        shutil.rmtree(root)
+        if not died:
+            break
+    assert until > 15
+
+
+def test_an_archiver_is_killed_before_each_of_its_steps_and_then_all_is_compacted(tmp_path):
+    """A range of which a file is still to come must not count as archived."""
+    log = [(0, 3), (1, 3), (2, 1)]
+    for until in range(1000):
+        root = tmp_path / f"{until}"
+        archiver = Archiver(root, log)
+        archiver.read(1)
+        archiver.flush()
+        archiver.read(2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, "os", DyingSystem(until))
+            try:
+                archiver.flush()
+            except Killed:
+                died = True
+            else:
+                died = False
+        _compacted(root, Sizes(1 << 20, everything=True), 0.0)
+        finish(root, log)
+        readers = _Readers(root)
+        readers.look()
+        assert sorted(readers.seen) == sent(log)
+        if not died:
+            break
+    assert until > 15
+
+
+@hypothesis_settings(max_examples=25)
+@given(log=logs, until=st.integers(0, 60), flush=st.integers(1, 14))
+def test_dropped_days_stay_away_whatever_is_killed(tmp_path_factory, log, until, flush):
+    """Ids that end in /1 are of the second day, all others of the first."""
+    root = tmp_path_factory.mktemp("archive")
+    readers = _Readers(root, lambda name: not name.endswith("/1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "os", DyingSystem(until, readers.look))
+        try:
+            archiver = Archiver(root, log)
+            while archiver.read(flush):
+                archiver.flush()
+                _compacted(root, Sizes(1 << 20, 2), 0.0)
+                for folder in models_of(Disk(root), "predictions"):
+                    drop(Disk(root), folder, "2013-02-02", 0.0)
+        except Killed:
+            pass
+    finish(root, log)
+    for folder in models_of(Disk(root), "predictions"):
+        drop(Disk(root), folder, "2013-02-02", 0.0)
+    readers.now = GRACE
+    _cleared(root, GRACE)
+    readers.look()
+    assert sorted(readers.seen) == [name for name in sent(log) if name.endswith("/1")]
+    # An archiver that starts again misses nothing that was dropped.
+    assert not Archiver(root, log).writer.replaying
+    assert not list(root.glob("predictions/*/date=2013-02-01"))
+
+
+def test_what_would_be_dropped_is_told_and_other_dates_stay(tmp_path):
+    store = Disk(tmp_path)
+    writer = PartitionWriter(store, ColumnLedger(store), "predictions", "id", 0)
+    writer.resume(0)
+    for offset, time in enumerate((START, START + DAY, -5)):
+        writer.add(offset, single({**_ROW, "id": str(offset), "time": time}))
+    assert writer.flush()
+    (folder,) = models_of(store, "predictions")
+    files = doomed(store, folder, "2013-02-02")
+    assert [Path(name).parent.name for name in files] == ["date=2013-02-01"]
+    assert list(files.values()) == [(tmp_path / name).stat().st_size for name in files]
+    assert len(store.names("_snapshots")) == 0
+    assert drop(store, folder, "2013-02-02", 0.0) == 1
+    assert drop(store, folder, "2013-02-01", 0.0) == 0
+    days = [Path(name).parent.name for name in Catalog(store).files("predictions")]
+    assert days == ["date=2013-02-02", "date=other"]
+    with connect(tmp_path) as connection:
+        assert connection.sql("SELECT id FROM predictions ORDER BY id").fetchall() == [
+            ("1",),
+            ("2",),
+        ]
+
+
+_ROW = {
+    "features": {},
+    "filled": set(),
+    "outputs": {"output": 0.5},
+    "latency": None,
+    "error": None,
+}
+
+
+class _Beaten(Disk):
+    """Another compactor is quicker, every time."""
+
+    def create(self, name, data):
+        if name.startswith("_snapshots") and not name.endswith("00000000.json"):
+            for folder in models_of(Disk(self.root), "predictions"):
+                compact(Disk(self.root), folder, Sizes(1 << 20, 2), 0.0)
+        return super().create(name, data)
+
+
+def test_of_two_compactors_one_works_in_vain(tmp_path):
+    log = _small_files(tmp_path)
+    for folder in models_of(Disk(tmp_path), "predictions"):
+        assert compact(_Beaten(tmp_path), folder, Sizes(1 << 20, 2), 0.0) == 0
+    readers = _Readers(tmp_path)
+    readers.look()
+    assert sorted(readers.seen) == sent(log)
+    compacted = {path.name for path in tmp_path.glob("predictions/*/*/c*.parquet")}
+    assert compacted == {Path(name).name for name in Catalog(Disk(tmp_path)).files("predictions")}
+
+
+class _Swept(Disk):
+    """Another compactor removes what nobody needs, before each snapshot is made."""
+
+    def create(self, name, data):
+        if name.startswith("_snapshots"):
+            for folder in models_of(Disk(self.root), "predictions"):
+                clear(Disk(self.root), folder, 0.0, 1.0)
+        return super().create(name, data)
+
+
+def test_what_a_compactor_is_about_to_use_is_not_removed_by_another(tmp_path):
+    log = _small_files(tmp_path)
+    for folder in models_of(Disk(tmp_path), "predictions"):
+        assert compact(_Swept(tmp_path), folder, Sizes(1 << 20, 2), 0.0) > 0
+    readers = _Readers(tmp_path)
+    readers.look()
+    assert sorted(readers.seen) == sent(log)
+
+
+def test_an_archiver_that_slept_brings_nothing_back(tmp_path):
+    """It claims a range; another writes its files, they are compacted and removed; it wakes up."""
+    log = [(0, 3), (1, 3)]
+    writer = Archiver(tmp_path, log).writer
+    for offset, kind in log:
+        writer.add(offset, message(offset, kind))
+    files = writer._files(1)
+    finish(tmp_path, log)
+    _compacted(tmp_path, Sizes(1 << 20, everything=True), 0.0)
+    _small_files(tmp_path, 2)
+    writer._publish(files.tables, writer._aside(files.tables))
+    readers = _Readers(tmp_path)
+    readers.look()
+    assert sorted(readers.seen) == sent(log)
+
+
+def test_compacted_rows_are_as_they_were_and_sorted_by_time(tmp_path):
+    store = Disk(tmp_path)
+    ledger = ColumnLedger(store)
+    writer = PartitionWriter(store, ledger, "predictions", "id", 0)
+    writer.resume(0)
+    features = [
+        {"x": 1.0},
+        {"x": None, "tail": "N1"},
+        {"v": [1.0, 2.0], "x": math.nan},
+        {"x": "far"},
+        {"ü'\"[": True},
+        {},
+    ]
+    for offset, each in enumerate(features):
+        time = START + (7 * offset) % len(features)
+        writer.add(offset, single({**_ROW, "id": str(offset), "features": each, "time": time}))
+        assert writer.flush()
+    query = "FROM predictions ORDER BY id"
+    with connect(tmp_path) as connection:
+        before, types = connection.sql(query).fetchall(), connection.sql(query).types
+        (folder,) = models_of(store, "predictions")
+        assert compact(store, folder, Sizes(1 << 20, 2), 0.0) == len(features)
+        # `repr`, as NaN differs from itself.
+        assert repr(connection.sql(query).fetchall()) == repr(before)
+        assert connection.sql(query).types == types
+    (name,) = Catalog(store).files("predictions")
+    times = pq.ParquetFile(tmp_path / name).read(["event_time"])["event_time"].to_pylist()
+    assert times == sorted(times)
+
+
+def test_a_date_of_which_no_file_has_any_feature_is_compacted(tmp_path):
+    store = Disk(tmp_path)
+    writer = PartitionWriter(store, ColumnLedger(store), "predictions", "id", 0)
+    writer.resume(0)
+    for offset, (features, time) in enumerate((({}, 0), ({}, 0), ({"x": 1.0}, DAY))):
+        writer.add(
+            offset,
+            single({**_ROW, "id": str(offset), "features": features, "time": START + time}),
+        )
+        assert writer.flush()
+    (folder,) = models_of(store, "predictions")
+    assert compact(store, folder, Sizes(1 << 20, 2), 0.0) == 2
+    with connect(tmp_path) as connection:
+        assert connection.sql("SELECT id, features.x FROM predictions ORDER BY id").fetchall() == [
+            ("0", None),
+            ("1", None),
+            ("2", 1.0),
+        ]
+
+
+def test_every_dataset_is_compacted(tmp_path):
+    store = Disk(tmp_path)
+    writer = PartitionWriter(store, ColumnLedger(store), "outcomes", "id", 0)
+    writer.resume(0)
+    for offset, truth in enumerate((1.0, True, "late", [1.0], None)):
+        record = {
+            "prediction_id": str(offset),
+            "model": "flights",
+            "environment": "test",
+            "known_at": START,
+            "truth": truth,
+        }
+        writer.add(offset, encode("outcome", record))
+        assert writer.flush()
+    with connect(tmp_path) as connection:
+        query = "SELECT * FROM outcomes ORDER BY prediction_id"
+        before = connection.sql(query).fetchall()
+        assert compact(store, "outcomes/model=flights", Sizes(1 << 20, 2), 0.0) == 5
+        assert len(Catalog(store).files("outcomes")) == 1
+        assert connection.sql(query).fetchall() == before
+
+
+def test_large_results_are_several_files_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(compaction, "_GROUP", 2048)
+    store = Disk(tmp_path)
+    writer = PartitionWriter(store, ColumnLedger(store), "predictions", "id", 0)
+    writer.resume(0)
+    for offset in range(2):
+        rows = [{**_ROW, "id": f"{n}", "time": START + n} for n in range(offset, 6000, 2)]
+        writer.add(offset, batch(rows))
+        assert writer.flush()
+    assert compact(store, "predictions/model=flights", Sizes(1, 2), 0.0) == 2
+    files = Catalog(store).files("predictions")
+    parts = [_ids(tmp_path / name) for name in files]
+    assert sorted(map(len, parts)) == [6000 - 2 * 2048, 2048, 2048]
+    parts.sort(key=lambda ids: int(ids[0]))
+    assert [int(name) for ids in parts for name in ids] == list(range(6000))
+
+
+raw_files = st.dictionaries(
+    st.tuples(st.integers(0, 2), st.integers(0, 20)), st.integers(1, 100), max_size=30
+)
+
+
+@given(
+    files=raw_files, settled=st.integers(-1, 20), taken=st.integers(-1, 20), few=st.integers(2, 5)
+)
+def test_what_is_merged_is_all_that_was_settled_first(files, settled, taken, few):
+    """So that one offset says what a compacted file has of a partition."""
+    sizes = {file_name("id", p, o, o): size for (p, o), size in files.items()}
+    day = Day((), {f"id/p{p:04d}": taken for p in range(3)})
+    until = {f"id/p{p:04d}": settled for p in range(3)}
+    found = merges(sizes, day, until, Sizes(10**9, few))
+    due = sorted(name for name, (_, o) in zip(sizes, files, strict=True) if taken < o <= settled)
+    assert [sorted(merge.files) for merge in found] == ([due] if len(due) >= few else [])
+    for merge in found:
+        for source, offset in merge.covered.items():
+            last = max(o for p, o in files if f"id/p{p:04d}" == source and taken < o <= settled)
+            assert offset == last
+
+
+@given(arrivals=st.lists(st.integers(1, 1000), min_size=1, max_size=300))
+def test_no_row_is_written_more_often_than_the_logarithm(arrivals):
+    target, day, written = 10**6, Day(), collections.Counter()
+    rows_of = {}
+    for offset, size in enumerate(arrivals):
+        name = file_name("id", 0, offset, offset)
+        rows_of[name] = {offset: size}
+        sizes = {each: sum(rows.values()) for each, rows in rows_of.items()}
+        for merge in merges(sizes, day, {"id/p0000": offset}, Sizes(target, 2)):
+            rows = {k: v for each in merge.files for k, v in rows_of.pop(each).items()}
+            made = compacted_name(offset, "id")
+            rows_of[made] = rows
+            written.update(rows.keys())
+            kept = [each for each in day.files if each not in merge.files]
+            day = Day((*kept, made), {**day.covered, **merge.covered})
+    total = sum(arrivals)
+    assert max(written.values(), default=0) <= 2 + math.log2(total)
+    # And few files are left.
+    assert len(rows_of) <= 3 + math.log2(total)

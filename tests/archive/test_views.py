@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter, connect
+from kedge.archive.compaction import Sizes, compact
 from kedge.contracts import Tags, UnreadableMessageError, encode
 from kedge.errors import KedgeError
 from logged import DAY, START, TAGS, batch, release_event, single
@@ -121,6 +122,37 @@ def test_the_signature_decides_before_the_first_value_does(archive, connection):
     assert connection.sql(
         "SELECT features.distance, features.hour FROM predictions ORDER BY id"
     ).fetchall() == [(None, "7"), (2.0, "8")]
+
+
+def test_a_signature_that_changes_stays_queryable_in_one_view(archive, connection):
+    """A number becomes a category, one feature goes and one comes; whether compacted or not."""
+    first = {("feature", "airport"): "numeric", ("feature", "wind"): "numeric"}
+    second = {("feature", "airport"): "categorical", ("feature", "rain"): "boolean"}
+    newer = replace(TAGS, release=TAGS.release + 1)
+    archive.add(release_event(first), "releases")
+    archive.add(single(row("a", {"airport": 1.0, "wind": 5.0})))
+    archive.add(release_event(second, number=newer.release), "releases")
+    archive.add(single(row("b", {"airport": "JFK", "rain": True}), newer))
+    archive.add(single(row("c", {"airport": 2.0, "wind": None})))
+    archive.add(single(row("d", {"airport": None}), newer))
+    query = """
+        SELECT id, features.airport, features.wind, features.rain, untyped['airport'],
+            coalesce(features.airport::VARCHAR, untyped['airport']), missing
+        FROM predictions ORDER BY id"""
+    # The column keeps its type for good, as averages over a year do; what does not fit is beside.
+    expected = [
+        ("a", 1.0, 5.0, None, None, "1.0", {}),
+        ("b", None, None, True, "JFK", "JFK", {}),
+        ("c", 2.0, None, None, None, "2.0", {"wind": "null"}),
+        ("d", None, None, None, None, None, {"airport": "null", "rain": "absent"}),
+    ]
+    assert connection.sql(query).fetchall() == expected
+    for settled in (3, 4):
+        compact(archive.disk, "predictions/model=flights", Sizes(1 << 20, settled), 0.0)
+        assert connection.sql(query).fetchall() == expected
+    archive.add(single(row("e", {"airport": 3.0, "rain": False, "wind": 1.0}), newer))
+    assert column(connection, "SELECT avg(features.airport) FROM predictions") == [2.0]
+    assert column(connection, "SELECT count(features.rain) FROM predictions") == [2]
 
 
 def test_absent_is_what_the_release_is_known_to_have(archive, connection):

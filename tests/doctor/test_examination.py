@@ -155,6 +155,18 @@ def test_an_archiver_that_is_not_there_yet_is_behind():
     assert "has not begun" in examine(evidence).findings[0].text
 
 
+def test_what_retention_dropped_is_no_gap():
+    evidence = _evidence(WHOLE)
+    evidence.archived[Place("flights", 0)] = 5
+    evidence.dropped["flights"] = "2026-01-31"
+    (finding,) = examine(evidence).findings
+    assert finding.severity == "note"
+    assert "has dropped the days before 2026-01-31" in finding.text
+    # But more than was received is one.
+    evidence.archived[Place("flights", 0)] = 50
+    assert [finding.severity for finding in examine(evidence).findings] == ["gap"]
+
+
 def test_a_message_that_crashed_the_profiler_is_received_and_dead_lettered():
     evidence = _evidence(WHOLE)
     place = Place("flights", 0)

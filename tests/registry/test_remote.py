@@ -1,9 +1,6 @@
 """Artifacts in S3: a server process that speaks its protocol, and clients that share no disk."""
 
 import shutil
-import socket
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -15,45 +12,12 @@ from kedge.errors import KedgeError
 from kedge.registry import ContentError, ContentStore
 from kedge.registry.remote import RemoteStore
 from registry.building import a_reference, write
-from services import PATIENCE, eventually
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    """URL of a server of our own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answers():
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
-
-    eventually(answers, bool)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(PATIENCE)
 
 
 @pytest.fixture
-def bucket(endpoint, monkeypatch, tmp_path):
+def bucket(s3, tmp_path):
     """URL of an empty place in a bucket."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    files = s3fs.S3FileSystem(skip_instance_cache=True)
-    if not files.exists("artifacts"):
-        files.mkdir("artifacts")
-    return f"s3://artifacts/{tmp_path.name}"
+    return f"s3://{s3}/{tmp_path.name}"
 
 
 @pytest.fixture
@@ -107,9 +71,9 @@ def test_what_was_used_once_needs_no_server(store, tmp_path, monkeypatch):
     machine.get(address)
     # Nobody listens there.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    away = RemoteStore("s3://artifacts/away", machine._cache)
+    away = RemoteStore("s3://kedge/away", machine._cache)
     assert away.get(address).read_text() == "{}"
-    with pytest.raises(ContentError, match=r"s3://artifacts/away can't be used: .*AWS_") as error:
+    with pytest.raises(ContentError, match=r"s3://kedge/away can't be used: .*AWS_") as error:
         away.get("0" * 64)
     assert isinstance(error.value.__cause__, NotReached)
 

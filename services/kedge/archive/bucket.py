@@ -8,9 +8,9 @@ there is none of its name: `If-None-Match: *`, that S3 has since 2024, and MinIO
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -52,8 +52,6 @@ class Bucket:
                 f"KEDGE_ARCHIVE__URL is {url}, which can't be used{hint} ({error}). "
                 "It takes a folder, or a URL that fsspec knows, such as s3://bucket/prefix"
             ) from error
-        # Removed with this object, or at the end of the process.
-        self._aside = tempfile.TemporaryDirectory(prefix="kedge-archive-")
 
     def pattern(self, name: str) -> str:
         """What DuckDB finds just this object with."""
@@ -100,16 +98,16 @@ class Bucket:
 
     def write_aside(self, label: str, write: Callable[[BinaryIO], object]) -> Path:
         """A file on this machine, to be put in its place when its moment has come."""
-        aside = Path(self._aside.name) / f"{label}.{uuid.uuid4().hex}"
-        with aside.open("xb") as file:
+        descriptor, name = tempfile.mkstemp(prefix=f"kedge-{label}-")
+        with os.fdopen(descriptor, "wb") as file:
             write(file)
-        return aside
+        return Path(name)
 
     def clear_aside(self, label: str) -> None:
-        """Nothing: each process has its own."""
+        """Nothing: they are no part of the archive."""
 
     def clear_old_asides(self, before: float) -> None:
-        """Nothing: each process has its own."""
+        """Nothing: they are no part of the archive."""
 
     def discard(self, aside: Path) -> None:
         """Remove a file that nobody reads yet."""

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from kedge.archive.datasets import TIMES
-from kedge.archive.journal import settled
+from kedge.archive.journal import newest_offsets
 from kedge.archive.layout import Compacted, Raw, compacted_name, parquet_writer, parsed
 from kedge.archive.snapshots import Catalog, Day, Snapshot, next_snapshot
 from kedge.archive.store import Store
@@ -73,7 +73,8 @@ def merges(
     Args:
         files: sizes in bytes by name of all that is in the folder.
         day: what was compacted before.
-        until: for each topic and partition, the offset that is settled; see `settled`.
+        until: for each topic and partition, the last offset that is looked at. A file that is not
+            in `files` and has an offset below it comes after all those of its partition.
         sizes: what is worth it.
     """
     raw: dict[str, list[Raw]] = {}
@@ -118,8 +119,8 @@ def compact(store: Store, folder: str, sizes: Sizes, now: float) -> int:
         OSError: the archive can't be read or written.
         duckdb.Error: a file of it can't be read.
     """
-    until = settled(store, folder.partition("/")[0])
-    # In this order: all files of what is settled are there by now.
+    until = newest_offsets(store, folder.partition("/")[0])
+    # In this order: a listing that runs beside archivers may lack one file and have the next.
     days: dict[str, dict[str, int]] = {}
     for path, size in store.below(folder):
         _, day, name = path.rsplit("/", 2)
@@ -186,6 +187,7 @@ class _Rest:
     def write(self, batches: Iterator[pa.RecordBatch], target: int, file: BinaryIO) -> None:
         assert self.batch is not None
         with parquet_writer(file, self.batch) as writer:
-            while self.batch is not None and file.tell() < target:
+            enough = False
+            while self.batch is not None and not enough:
                 writer.write_batch(self.batch)
-                self.batch = next(batches, None)
+                self.batch, enough = next(batches, None), file.tell() >= target

@@ -80,14 +80,6 @@ class Journal:
         missing = [name for name in range_.files if not self._store.exists(name)]
         return [name for name in missing if not self._catalog.replaced(name)]
 
-    def settled(self) -> int:
-        """The offset up to which all files are there that there will be."""
-        newest = self.newest()
-        if newest is None:
-            return -1
-        # A range is claimed when the files of the range before have their names.
-        return newest.first - 1 if self.lacking(newest) else newest.last
-
     def claim(self, range_: Range) -> bool:
         """Take `range_`; False when somebody else has its first offset or a later one."""
         if not self._store.create(self._name(range_.first), range_.to_bytes()):
@@ -108,10 +100,15 @@ class Journal:
         return f"{self._folder}/{first:012d}.json"
 
 
-def settled(store: Store, dataset: str) -> dict[str, int]:
-    """For each topic and partition, the offset up to which all its files are there."""
-    return {
-        f"{topic_id}/{folder}": Journal(store, dataset, topic_id, int(folder[1:])).settled()
-        for topic_id in store.names(f"{FOLDER}/{dataset}")
-        for folder in store.names(f"{FOLDER}/{dataset}/{topic_id}")
-    }
+def newest_offsets(store: Store, dataset: str) -> dict[str, int]:
+    """For each topic and partition, the last offset of its newest range.
+
+    The files of all ranges before it have their names: only then is the next one claimed.
+    """
+    offsets = {}
+    for topic_id in store.names(f"{FOLDER}/{dataset}"):
+        for folder in store.names(f"{FOLDER}/{dataset}/{topic_id}"):
+            newest = Journal(store, dataset, topic_id, int(folder[1:])).newest()
+            if newest is not None:
+                offsets[f"{topic_id}/{folder}"] = newest.last
+    return offsets

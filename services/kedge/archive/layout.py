@@ -49,6 +49,15 @@ def component(key: str, value: str) -> str:
     return f"{key}={name}"
 
 
+def model_folder(dataset: str, model: str) -> str:
+    """Where the files of one model are.
+
+    >>> model_folder("outcomes", "flights")
+    'outcomes/model=flights'
+    """
+    return f"{dataset}/{component('model', model)}"
+
+
 def file_name(topic_id: str, partition: int, first: int, last: int) -> str:
     """Name of a file by what it was made from.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from kedge.archive.columns import ColumnLedger
 from kedge.archive.datasets import new_rows
 from kedge.archive.journal import Journal, Range
-from kedge.archive.layout import by_date, component, file_name, write_parquet
+from kedge.archive.layout import by_date, component, file_name, model_folder, write_parquet
 from kedge.archive.rows import Rows
 from kedge.archive.store import Store
 from kedge.contracts import UnreadableMessageError
@@ -160,7 +160,7 @@ class PartitionWriter:
         name = file_name(self._topic_id, self.partition, self._first, last)
         files = _Files({}, {})
         for mine in self._rows.by_model(columns):
-            folder = f"{self.dataset}/{component('model', mine.model)}"
+            folder = model_folder(self.dataset, mine.model)
             for date, table in by_date(mine.table, mine.times):
                 files.tables[f"{folder}/{component('date', date)}/{name}"] = table
             if mine.generation:

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from kedge.archive.layout import Compacted, Raw, component, parsed
+from kedge.archive.layout import Compacted, Raw, component, model_folder, parsed
 from kedge.archive.store import Store
 
 FOLDER = "_snapshots"
@@ -120,7 +120,7 @@ class Catalog:
 
     def listed(self, dataset: str, *, model: str | None = None, since: str = "") -> Listing:
         """As `files`, with the snapshots."""
-        within = dataset if model is None else f"{dataset}/{component('model', model)}"
+        within = dataset if model is None else model_folder(dataset, model)
         while True:
             generations = self.generations(within)
             try:

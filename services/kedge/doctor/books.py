@@ -117,6 +117,7 @@ class Evidence:
         archive_next: by partition, the offset that the archiver goes on at; nothing where it never
             was. What is before it was in the archive when the rows were counted.
         lags: what each service has before it.
+        dropped: by model, the date before which the archive has dropped all days.
     """
 
     books: Books
@@ -125,3 +126,4 @@ class Evidence:
     archived: dict[Place, int]
     archive_next: dict[int, int]
     lags: list[Lag]
+    dropped: dict[str, str] = field(default_factory=dict)

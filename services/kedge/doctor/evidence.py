@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from kedge.archive import connect
+from kedge.archive import Catalog, connect, open_archive
+from kedge.archive.layout import model_folder
 from kedge.broker import connection
 from kedge.contracts import Record, Topics, UnreadableMessageError, decode, decode_predictions
 from kedge.doctor.books import Books, Evidence, Letter, Place
@@ -72,6 +73,7 @@ def gather(settings: Settings) -> Evidence:
         _archived(settings.archive_url, books),
         archive_next,
         before,
+        _dropped(settings.archive_url, {place.model for place in books.sums}),
     )
 
 
@@ -152,3 +154,10 @@ def _archived(where: str, books: Books) -> dict[Place, int]:
             "ON kafka_partition = part AND kafka_offset BETWEEN first AND last GROUP BY ALL"
         ).fetchall()
     return {Place(model, partition): count for model, partition, count in rows}
+
+
+def _dropped(where: str, models: set[str]) -> dict[str, str]:
+    """By model, the date before which the archive has dropped all days."""
+    catalog = Catalog(open_archive(where))
+    found = {each: catalog.snapshot(model_folder("predictions", each)).before for each in models}
+    return {model: before for model, before in found.items() if before}

@@ -227,6 +227,13 @@ def _of_archive(
             + ("has not begun." if going_on is None else f"is at offset {going_on} of {last}."),
             *place,
         )
+    elif archived < received and place.model in evidence.dropped:
+        yield Finding(
+            "note",
+            f"{which}: {received} received, and {archived} in the archive, which has dropped the "
+            f"days before {evidence.dropped[place.model]}: whether others lack can't be told.",
+            *place,
+        )
     else:
         yield Finding(
             "gap",

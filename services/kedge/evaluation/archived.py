@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kedge.archive.layout import Raw, component, parsed
+from kedge.archive.layout import Raw, component, model_folder, parsed
 from kedge.archive.snapshots import FOLDER as SNAPSHOTS
 from kedge.archive.snapshots import Catalog
 from kedge.archive.store import Store
@@ -96,12 +96,14 @@ class ArchivedPredictions:
         """Forget about the folders of days before these."""
         self._seen = {model: seen for model, seen in self._seen.items() if model in floors}
         for model, seen in self._seen.items():
-            oldest = f"{_folder(model)}/{component('date', _day(floors[model]))}"
+            oldest = (
+                f"{model_folder('predictions', model)}/{component('date', _day(floors[model]))}"
+            )
             seen.offsets = {day: kept for day, kept in seen.offsets.items() if day >= oldest}
 
     def _stamps(self, model: str, oldest: str) -> dict[str, int]:
         """When the folders changed that say what there is to read."""
-        folder = _folder(model)
+        folder = model_folder("predictions", model)
         # `date=other` has the days that no log is of, and comes behind all others.
         days = [d for d in self._store.names(folder) if d >= component("date", oldest)]
         folders = [f"{SNAPSHOTS}/{folder}", *(f"{folder}/{day}" for day in days)]
@@ -109,7 +111,7 @@ class ArchivedPredictions:
 
     def _unread(self, model: str, oldest: str, seen: _Seen) -> Iterator[Found]:
         listing = self._catalog.listed("predictions", model=model, since=oldest)
-        days = listing.snapshots[_folder(model)].days
+        days = listing.snapshots[model_folder("predictions", model)].days
         by_day: dict[str, list[str]] = {}
         for path in listing.files:
             by_day.setdefault(path.rpartition("/")[0], []).append(path)
@@ -215,10 +217,6 @@ class ArchivedPredictions:
                 if segments is not None and value is not None:
                     found.setdefault(row, []).extend(segments(value))
         return found
-
-
-def _folder(model: str) -> str:
-    return f"predictions/{component('model', model)}"
 
 
 def _column(values: pa.Array, name: str) -> list[Any]:

@@ -79,7 +79,8 @@ class ArchiveReader:
                 f"the archive did not answer in {self._timeout:g} seconds: ask for a shorter time "
                 "range, or see KEDGE_WEB__QUERY_TIMEOUT"
             ) from error
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            # The second is what DuckDB makes of an error while files are listed.
             _log.error("archive_unreadable", error=str(error))
             raise _unavailable("a file of the archive can't be read") from error
         else:
