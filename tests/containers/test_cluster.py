@@ -75,10 +75,10 @@ def test_every_container_is_confined(cluster):
         assert host["PidsLimit"] > 0, name
 
 
-def test_what_is_registered_lies_in_s3(cluster, released):
+@pytest.mark.usefixtures("released")
+def test_what_is_registered_lies_in_s3(cluster):
     kept = cluster.compose("exec", "--no-TTY", "s3", "find", "/data/kedge/artifacts", "-type", "f")
-    assert "model.json" in kept or len(kept.split()) >= 2
-    assert released == MODEL
+    assert len(kept.split()) >= 2  # the artifact and the bundle
 
 
 def test_nothing_is_lost_while_each_broker_is_killed_in_its_turn(cluster, api, released):
