@@ -29,6 +29,17 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export const FONT = "12px system-ui, sans-serif";
 
+const DAY = 86_400;
+
+/** Dates as ISO 8601 has them: `02-21`, and `14:30` where days are apart. */
+export const isoDates = (_: uPlot, splits: number[], __: number, ___: number, step: number) =>
+  splits.map((at, index) => {
+    const text = new Date(at * 1e3).toISOString();
+    const date = index === 0 || text.slice(0, 4) !== new Date(splits[index - 1]! * 1e3).toISOString().slice(0, 4)
+      ? text.slice(0, 10) : text.slice(5, 10);
+    return step >= DAY ? date : at % DAY === 0 || index === 0 ? `${text.slice(11, 16)}\n${date}` : text.slice(11, 16);
+  });
+
 export const axis = (colours: Ink, more: Partial<uPlot.Axis> = {}): uPlot.Axis => ({
   stroke: colours.quiet,
   font: FONT,

@@ -38,7 +38,7 @@ function Bars(props: { told: Told; start: string; end: string }) {
   );
   const make = useCallback(
     (colours: Ink): Omit<uPlot.Options, "width" | "height"> => ({
-      padding: [8, 8, 0, 0],
+      padding: [8, 44, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: [-0.6, rows.length - 0.4] },
@@ -50,7 +50,7 @@ function Bars(props: { told: Told; start: string; end: string }) {
           rotate: -40,
           size: 92,
           splits: () => rows.map((_, at) => at).filter((at) => at % Math.ceil(rows.length / 30) === 0),
-          values: (_, splits) => splits.map((at) => rows[at]?.name.slice(0, 18) ?? ""),
+          values: (_, splits) => splits.map((at) => rows[at]?.name.slice(0, 20) ?? ""),
         }),
         axis(colours, { size: 52, values: (_, splits) => splits.map((value) => percent(value)) }),
       ],

@@ -2,7 +2,7 @@
 import { useCallback, useMemo } from "preact/hooks";
 import uPlot from "uplot";
 import type { Matrix } from "./api";
-import { axis, Plot, type Ink } from "./chart";
+import { axis, isoDates, Plot, type Ink } from "./chart";
 import { number, percent, seconds, time } from "./format";
 import { Scroll } from "./parts";
 
@@ -50,7 +50,7 @@ export function Heatmap(props: {
           y: { range: [-columns.length, 0] },
         },
         axes: [
-          axis(colours, { grid: { show: false }, size: 36 }),
+          axis(colours, { grid: { show: false }, size: 36, values: isoDates, space: 80 }),
           axis(colours, {
             grid: { show: false }, ticks: { show: false }, gap: 6, size: Math.min(150, longest * 6.6 + 14),
             splits: () => columns.map((_, at) => -at - 0.5),

@@ -67,7 +67,7 @@ function Body(props: {
       <Facts
         of={[
           ["What", named(first)],
-          ["Value", <>{number(newest.value)} <span class="quiet">threshold {number(newest.threshold)}</span></>],
+          ["Value", <>{number(first.value)}{alerts.length > 1 && <>, now {number(newest.value)}</>} <span class="quiet">threshold {number(newest.threshold)}</span></>],
           ["Since", <><Moment at={entry.starts_at} /> UTC</>],
           ["Until", entry.ends_at ? <><Moment at={entry.ends_at} /> UTC</> : "still on"],
           ["Release", <Link to={`${modelPath(model)}/releases/${first.release}`}>release {first.release}</Link>],
@@ -79,7 +79,7 @@ function Body(props: {
           {verdict ? (
             <>
               <p class="verdict">{FAULT[verdict.blame] ?? verdict.blame}</p>
-              <ul>{verdict.because.map((each) => <li key={each}>{each[0]!.toUpperCase() + each.slice(1)}</li>)}</ul>
+              <ul>{verdict.because.map((each) => <li key={each}>{each}</li>)}</ul>
             </>
           ) : <p class="note">No verdict yet.</p>}
         </Panel>

@@ -3,7 +3,9 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./app.css";
 import { ask, Refusal, token, type Caller } from "./api";
+import { Explore } from "./explore";
 import { Incident } from "./incident";
+import { listen, type Line } from "./live";
 import { Model } from "./model";
 import { Overview } from "./overview";
 import { Link } from "./parts";
@@ -12,7 +14,7 @@ import { Release } from "./release";
 import { useAddress } from "./state";
 import { System } from "./system";
 
-const PAGES: [string, string][] = [["/", "Overview"], ["/policy", "Policy"], ["/system", "System"]];
+const PAGES: [string, string][] = [["/", "Overview"], ["/explore", "Explore"], ["/policy", "Policy"], ["/system", "System"]];
 
 function Page({ path, caller }: { path: string; caller: Caller }) {
   const parts = path.split("/").slice(1).map(decodeURIComponent);
@@ -25,6 +27,7 @@ function Page({ path, caller }: { path: string; caller: Caller }) {
   if (page === "incidents" && first && second) {
     return <Incident key={`${first}/${second}`} model={first} incident={second} caller={caller} />;
   }
+  if (page === "explore") return <Explore />;
   if (page === "policy") return <Policy />;
   if (page === "system") return <System />;
   return <p class="note">There is no such page. <Link to="/">Overview</Link></p>;
@@ -63,6 +66,8 @@ function App() {
   const [caller, setCaller] = useState<Caller | null>(null);
   const [signing, setSigning] = useState(false);
   const [away, setAway] = useState<string | null>(null);
+  const [line, setLine] = useState<Line>("live");
+  useEffect(() => (caller && !signing ? listen(setLine) : undefined), [caller, signing]);
   const main = useRef<HTMLElement>(null);
   const look = () => {
     setAway(null);
@@ -92,6 +97,7 @@ function App() {
         )}
         {caller && !signing && (
           <span class="right who">
+            <span role="status" class="quiet">{line === "live" ? "● live" : "○ reconnecting"}</span>
             <span class="quiet">{caller.name}, may {caller.scope}</span>
             {token.get()
               ? <button onClick={() => { token.clear(); location.reload(); }}>Sign out</button>

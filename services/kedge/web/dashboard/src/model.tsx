@@ -77,7 +77,7 @@ export function Model({ model }: { model: string }) {
                       <td class="nowrap"><Moment at={move.moved_at} /></td>
                       <td class="nowrap">{move.from_release ?? "–"} → <Link to={`${modelPath(model)}/releases/${move.to_release}`}>{move.to_release}</Link></td>
                       <td>{move.actor}</td>
-                      <td class="why">{move.reason}</td>
+                      <td class="why"><span class="clamp" title={move.reason}>{move.reason}</span></td>
                     </tr>
                   ))}
                 </tbody>

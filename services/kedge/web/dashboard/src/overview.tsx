@@ -71,7 +71,7 @@ function Card({ model }: { model: Told }) {
         </span>
       </div>
       <div class="sparks">
-        <div><span class="quiet">predictions a window</span> <b>{count(last?.rows)}</b>
+        <div><span class="quiet">predictions</span> <b>{count(last?.rows)}</b>
           <Spark values={rows} label={`Predictions in each of the last ${rows.length} windows, ${count(last?.rows)} in the newest`} /></div>
         <div><span class="quiet">most drift (PSI)</span> <b>{last?.drift?.toPrecision(2) ?? "–"}</b>
           <Spark values={drift} least={0.25} label={`PSI of the feature that drifts most, ${last?.drift?.toPrecision(2) ?? "unknown"} in the newest window`} /></div>
@@ -116,7 +116,7 @@ export function IncidentTable(props: { label: string; incidents: Incident[]; pla
         <thead>
           <tr>
             <th scope="col">State</th><th scope="col">Since</th>{!props.plain && <th scope="col">Model</th>}
-            <th scope="col">Rule</th><th scope="col">Release</th><th scope="col">Done</th>
+            <th scope="col">Rule</th><th scope="col">What</th><th scope="col">Release</th><th scope="col">Done</th>
           </tr>
         </thead>
         <tbody>
@@ -126,6 +126,7 @@ export function IncidentTable(props: { label: string; incidents: Incident[]; pla
               <td class="nowrap"><Moment at={incident.starts_at} /></td>
               {!props.plain && <td><Link to={modelPath(incident.model)}>{incident.model}</Link></td>}
               <td><Link to={incidentPath(incident)}>{incident.rule ?? incident.incident}</Link></td>
+              <td class="short">{sentences(incident.summary ?? "")[0]}</td>
               <td>{incident.release}</td>
               <td>{outcome(incident)}</td>
             </tr>

@@ -2,7 +2,7 @@
 import { useCallback, useMemo } from "preact/hooks";
 import uPlot from "uplot";
 import type { Alias, Incident, Series } from "./api";
-import { axis, FONT, Plot, type Ink } from "./chart";
+import { axis, FONT, isoDates, Plot, type Ink } from "./chart";
 import { number, seconds, time } from "./format";
 import { Scroll } from "./parts";
 
@@ -143,15 +143,17 @@ export function Timeline(props: {
         },
       },
       axes: [
-        axis(colours, { grid: { show: false } }),
+        axis(colours, { grid: { show: false }, values: isoDates, space: 70 }),
         axis(colours, { size: 52, values: (_, splits) => splits.map((value) => number(value)) }),
       ],
       series: [
         { label: "window from", value: (_, at) => (at == null ? "–" : time(at * 1000)) },
-        ...series.map((each): uPlot.Series => ({
+        ...series.map((each, at): uPlot.Series => ({
           label: `release ${each.release ?? "?"}${series.some((other) => other !== each && other.release === each.release) ? ` (${each.environment})` : ""}`,
           stroke: colours.accent,
           width: 1.5,
+          // Of two that serve at once, the later is told apart by its dashes.
+          dash: at % 2 ? [6, 4] : [],
           spanGaps: false,
           points: { show: true, size: 5, fill: colours.accent },
           value: (_, value) => number(value),
