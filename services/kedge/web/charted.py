@@ -39,6 +39,7 @@ AVERAGES = """
         SELECT * FROM statistics
         WHERE model = $model AND release = $release AND clock = 'event'
             AND column_name IS NULL AND segment IS NULL
+            AND statistic NOT IN ('onset', 'onset_earliest', 'onset_latest')  -- times
         QUALIFY epoch_us(window_end) - epoch_us(window_start)
             = min(epoch_us(window_end) - epoch_us(window_start)) OVER (PARTITION BY part)
     )

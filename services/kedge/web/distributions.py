@@ -105,8 +105,12 @@ def labels(column: ReferenceColumn) -> list[dict[str, Any]]:
     """
     if column.spec.type == "numeric":
         bounds = [None, *column.bins.edges.tolist(), None]
+        named = [_range(low, high) for low, high in pairwise(bounds)]
+        if len(bounds) > 3 and bounds[-2] == np.nextafter(bounds[-3], np.inf):  # noqa: PLR2004
+            named[-1] = f"above {bounds[-3]:.6g}"
         return [
-            {"label": _range(low, high), "low": low, "high": high} for low, high in pairwise(bounds)
+            {"label": name, "low": low, "high": high}
+            for name, (low, high) in zip(named, pairwise(bounds), strict=True)
         ]
     tail = [f"other, part {part + 1}" for part in range(column.bins.tail)]
     return [{"label": each, "low": None, "high": None} for each in (*column.bins.categories, *tail)]

@@ -26,14 +26,19 @@ export async function ask<T>(
   const more: Record<string, string> = {};
   if (options.body !== undefined) more["Content-Type"] = "application/json";
   if (options.seen !== undefined) more["If-Match"] = `"${options.seen}"`;
-  const answer = await fetch(`/api/v1${path}`, {
-    method: options.method ?? "GET",
+  const method = options.method ?? "GET";
+  const send = () => fetch(`/api/v1${path}`, {
+    method,
     headers: headers(more),
     body: options.body === undefined ? null : JSON.stringify(options.body),
     signal: options.signal ?? null,
-  }).catch((error: unknown) => {
+  });
+  const answer = await send().catch(async (error: unknown) => {
     if (options.signal?.aborted) throw error;
-    throw new Refusal(0, "Kedge's web service does not answer.");
+    // A line breaks now and then; reading again does no harm.
+    const again = method === "GET" ? await send().catch(() => null) : null;
+    if (!again) throw new Refusal(0, "Kedge's web service does not answer.");
+    return again;
   });
   const told = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refusal(answer.status, told?.detail ?? answer.statusText);

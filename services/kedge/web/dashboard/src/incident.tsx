@@ -102,7 +102,7 @@ function Body(props: {
                   <td><Status of={each.status === "firing" ? (each.severity ?? "firing") : "resolved"}>{each.status}</Status></td>
                   <td class="n">{number(each.value)}</td>
                   <td class="n">{count(each.rows)}</td>
-                  <td>{sentences(each.summary ?? "")[0]}</td>
+                  <td class="why">{sentences(each.summary ?? "")[0]}</td>
                   <td class="nowrap"><Moment at={each.produced_at} /></td>
                 </tr>
               ))}

@@ -116,7 +116,7 @@ export function IncidentTable(props: { label: string; incidents: Incident[]; pla
         <thead>
           <tr>
             <th scope="col">State</th><th scope="col">Since</th>{!props.plain && <th scope="col">Model</th>}
-            <th scope="col">Rule</th><th scope="col">What</th><th scope="col">Release</th><th scope="col">Done</th>
+            <th scope="col">Rule</th>{!props.plain && <th scope="col">What</th>}<th scope="col">Release</th><th scope="col">Done</th>
           </tr>
         </thead>
         <tbody>
@@ -126,7 +126,7 @@ export function IncidentTable(props: { label: string; incidents: Incident[]; pla
               <td class="nowrap"><Moment at={incident.starts_at} /></td>
               {!props.plain && <td><Link to={modelPath(incident.model)}>{incident.model}</Link></td>}
               <td><Link to={incidentPath(incident)}>{incident.rule ?? incident.incident}</Link></td>
-              <td class="short">{sentences(incident.summary ?? "")[0]}</td>
+              {!props.plain && <td class="short">{sentences(incident.summary ?? "")[0]}</td>}
               <td>{incident.release}</td>
               <td>{outcome(incident)}</td>
             </tr>

@@ -28,6 +28,7 @@ export function System() {
             ) : <p class="note">None: no service lags, and there are no dead letters.</p>}
           </Panel>
           <Panel title="What became of every prediction">
+            {report.lines.length === 0 && <p class="note">No prediction has been sent.</p>}
             <Scroll label="Conservation table">
               <table>
                 <thead>
