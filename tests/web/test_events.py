@@ -54,7 +54,7 @@ def test_whoever_goes_on_where_it_was_hears_each_message_once(for_all, monkeypat
     with connect(for_all.archive_url) as archive:
         while True:
             query, values = since("alerts", Position.parse(str(position)))
-            found = archive.execute(query, values).to_arrow_table().to_pylist()
+            found = archive.sql(query, params=values).to_arrow_table().to_pylist()
             if not found:
                 break
             heard += [row["kafka_offset"] for row in found]

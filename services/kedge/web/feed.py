@@ -73,7 +73,8 @@ class Feed:
 
     async def _pause(self) -> None:
         ends = time.monotonic() + _PAUSE
-        while not self._closed.is_set() and time.monotonic() < ends:
+        # It is another thread that closes.
+        while not self._closed.is_set() and time.monotonic() < ends:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
     def _newest(self) -> Position:

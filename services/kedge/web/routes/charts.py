@@ -130,7 +130,11 @@ def get_distribution(
         )
     found: list[dict[str, Any]] = []
     if known.spec.type != "vector":
-        filters = {"model": model, "release": number, "environment": environment}
+        filters: dict[str, str | int | None] = {
+            "model": model,
+            "release": number,
+            "environment": environment,
+        }
         try:
             found = archive.rows(*values_of(known, filters, start, end))
         except duckdb.BinderException:
