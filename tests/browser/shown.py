@@ -46,6 +46,7 @@ def stocked(make_settings):
         column="x",
         kind=None,
         threshold=0.25,
+        verdict={"blame": "code", "because": ["Release 2 is well."]},
         starts_at=9 * MINUTE,
         window_start=9 * MINUTE,
         window_end=10 * MINUTE,

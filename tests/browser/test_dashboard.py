@@ -64,6 +64,8 @@ def test_a_rollback_is_approved_and_the_alert_silenced(opened, shown):
     settings, _ = shown
     page = opened()
     page.get_by_role("link", name="an input is missing").first.click()
+    page.get_by_text("The inference code").wait_for()
+    page.get_by_text("Release 2 is well.").wait_for()
     page.get_by_role("button", name="Approve the rollback").click()
     with Registry.open(settings) as registry:
         # A reason is asked for first.

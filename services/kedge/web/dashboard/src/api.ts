@@ -151,14 +151,21 @@ export interface Incident {
   summary: string | null;
   alias: string | null;
   release: number | null;
+  verdict: string | null;
+  verdict_because: string[] | null;
+  onset: string | null;
+  onset_earliest: string | null;
+  onset_latest: string | null;
   decision_action: string | null;
   decision_to_release: number | null;
   decision_reason: string | null;
   decided_at: string | null;
+  helped: boolean | null;
   alerts: number;
 }
 export interface Alert {
   id: string;
+  step: string | null;
   status: string | null;
   severity: string | null;
   model: string;

@@ -16,15 +16,6 @@ const FAULT: Record<string, string> = {
   unclear: "Not clear yet",
 };
 
-/** Whose fault it is and why, as the alert tells it: `…. Blame: code, because …`. */
-function verdictOf(alerts: Alert[]): { blame: string; because: string[] } | null {
-  for (const alert of alerts) {
-    const found = /Blame: (\w+), because (.*)$/s.exec(alert.summary ?? "");
-    if (found) return { blame: found[1]!, because: sentences(found[2]!) };
-  }
-  return null;
-}
-
 export function Incident(props: { model: string; incident: string; caller: Caller }) {
   const { model, incident } = props;
   const told = useAsked<Page<Told>>(query("/incidents", { model, incident }));
@@ -53,8 +44,7 @@ function Body(props: {
   const newest = alerts[0]!;
   const first = alerts.at(-1)!;
   const firing = entry.status === "firing";
-  const verdict = verdictOf(alerts);
-  const effect = alerts.find((each) => /^(Recovered|The rollback|Release \d+ serves no more)/.test(each.summary ?? ""));
+  const effect = alerts.find((each) => each.step === "recovered" || each.step === "not_helped");
   return (
     <>
       <Title
@@ -69,6 +59,7 @@ function Body(props: {
           ["What", named(first)],
           ["Value", <>{number(first.value)}{alerts.length > 1 && <>, now {number(newest.value)}</>} <span class="quiet">threshold {number(newest.threshold)}</span></>],
           ["Since", <><Moment at={entry.starts_at} /> UTC</>],
+          ...(entry.onset ? [["Began", <Onset entry={entry} />] as [string, preact.ComponentChildren]] : []),
           ["Until", entry.ends_at ? <><Moment at={entry.ends_at} /> UTC</> : "still on"],
           ["Release", <Link to={`${modelPath(model)}/releases/${first.release}`}>release {first.release}</Link>],
           ["Done", outcome(entry)],
@@ -76,17 +67,20 @@ function Body(props: {
       />
       <div class="columns">
         <Panel title="Whose fault">
-          {verdict ? (
+          {entry.verdict ? (
             <>
-              <p class="verdict">{FAULT[verdict.blame] ?? verdict.blame}</p>
-              <ul>{verdict.because.map((each) => <li key={each}>{each}</li>)}</ul>
+              <p class="verdict">{FAULT[entry.verdict] ?? entry.verdict}</p>
+              <ul>{(entry.verdict_because ?? []).map((each) => <li key={each}>{each}</li>)}</ul>
             </>
           ) : <p class="note">No verdict yet.</p>}
         </Panel>
         <Panel title="What was done">
           <Decision entry={entry} />
           <h3>Did it help?</h3>
-          <p>{effect ? effect.summary : firing ? "It still fires, and nothing says so yet." : newest.summary}</p>
+          <p>
+            {entry.helped !== null && <Status of={entry.helped ? "resolved" : "critical"}>{entry.helped ? "Yes. " : "No. "}</Status>}
+            {effect ? effect.summary : firing ? "It still fires; no window since says so." : newest.summary}
+          </p>
         </Panel>
       </div>
       <Picture model={model} alert={first} entry={entry} />
@@ -111,6 +105,15 @@ function Body(props: {
         </Scroll>
         <p class="quiet">Incident {incident}</p>
       </Panel>
+    </>
+  );
+}
+
+function Onset({ entry }: { entry: Told }) {
+  return (
+    <>
+      <Moment at={entry.onset} /> UTC
+      {entry.onset_earliest && <span class="quiet"> ({time(entry.onset_earliest)} to {time(entry.onset_latest)})</span>}
     </>
   );
 }
