@@ -38,7 +38,7 @@ function Bars(props: { told: Told; start: string; end: string }) {
   );
   const make = useCallback(
     (colours: Ink): Omit<uPlot.Options, "width" | "height"> => ({
-      padding: [8, 44, 0, 0],
+      padding: [8, 64, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: [-0.6, rows.length - 0.4] },
