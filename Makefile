@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 RUN := $(UV) run --locked --no-sync
 SYNCED := .venv/.synced
 
-.PHONY: help demo test test-containers images-local simulation chaos fuzz-api bench-decisions bench-incidents bench-archive check format lint types imports lock-check lock-kafka clean
+.PHONY: help demo test test-containers images-local simulation chaos fuzz-api bench-decisions bench-incidents bench-archive check format lint types imports lock-check dashboard lock-kafka clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,10 @@ format: $(SYNCED) ## Format, and mend what lint can mend
 
 lock-check: $(SYNCED) ## uv.lock fits pyproject.toml
 	$(UV) lock --check
+
+# Needs Node 20 or newer with npm; what it builds is committed, so that nothing else needs them.
+dashboard: ## The dashboard anew, from its locked packages
+	cd services/kedge/web/dashboard && npm ci --ignore-scripts && npm run check && npm run build
 
 lock-kafka: $(SYNCED) ## Lock the broker's jars anew after a change of infra/kafka/pom.xml
 	$(RUN) python -m kedge.broker.relock

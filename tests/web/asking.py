@@ -52,11 +52,14 @@ def client(settings, token=None, **options):
     )
 
 
-def archived(settings, dataset, contract, records):
-    """Put records into the archive, each in a file of its own, as slow traffic would."""
+def archived(settings, dataset, contract, records, *, first=0):
+    """Put records into the archive, each in a file of its own, as slow traffic would.
+
+    They have the offsets from `first` on.
+    """
     disk = open_archive(settings.archive_url)
     writer = PartitionWriter(disk, ColumnLedger(disk), dataset, "id", 0)
-    writer.resume(0)
+    writer.resume(first)
     for record in records:
         writer.add(writer.next, encode(contract, record))
         assert writer.flush()

@@ -48,6 +48,8 @@ def stocked(settings):
             "number": 1,
             "reason": "why",
             "against": 2,
+            "role": "feature",
+            "column": "x",
             "name": "t",
             "release": 2,
             "expected_generation": 3,

@@ -30,8 +30,9 @@ _VIEWS = {
             ORDER BY kafka_partition, kafka_offset
         ) = 1""",
     "outcomes": "SELECT * FROM {outcomes}",
+    "statistic_revisions": "SELECT * FROM {statistics}",
     "statistics": """
-        SELECT * FROM {statistics}
+        SELECT * FROM statistic_revisions
         QUALIFY rank() OVER (
             PARTITION BY model, release, environment, clock, part, window_start, window_end
             ORDER BY revision DESC, kafka_offset DESC

@@ -16,7 +16,8 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Run everything on this machine until Ctrl-C.
 
-    The HTTP API is among it where the extra `web` is installed: see docs/api.md.
+    The dashboard and the HTTP API are among it where the extra `web` is installed, at
+    http://127.0.0.1:8090: see docs/dashboard.md.
 
     Starts the embedded Kafka unless `KEDGE_KAFKA__BOOTSTRAP_SERVERS` names another, creates the
     topics, and keeps every service running: what dies is restarted.

@@ -19,9 +19,14 @@ from kedge.web.routes import (
     administration,
     alerts,
     aliases,
+    charts,
     conservation,
+    dashboard,
     deletions,
+    events,
     models,
+    overview,
+    policies,
     proposals,
     releases,
     service,
@@ -32,17 +37,22 @@ from kedge.web.routes import (
 
 _SUBJECTS = (
     models,
+    overview,
     versions,
     releases,
     aliases,
+    charts,
     deletions,
     statistics,
     alerts,
+    events,
     proposals,
     silences,
+    policies,
     conservation,
     administration,
     service,
+    dashboard,
 )
 _DESCRIPTION = """Models, releases and aliases, and what is known of how they do.
 

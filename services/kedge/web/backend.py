@@ -11,6 +11,7 @@ from kedge.registry import Registry
 from kedge.settings import Settings
 from kedge.web.archive import ArchiveReader
 from kedge.web.conservation import Conservation
+from kedge.web.feed import Feed
 from kedge.web.health import Health
 from kedge.web.limits import RateLimits
 from kedge.web.metrics import Metrics
@@ -23,6 +24,7 @@ class Backend:
     settings: Settings
     registry: Registry
     archive: ArchiveReader
+    feed: Feed
     conservation: Conservation
     health: Health
     limits: RateLimits
@@ -37,6 +39,7 @@ class Backend:
             settings,
             registry,
             archive,
+            Feed(archive),
             Conservation(settings),
             Health(settings, registry, archive, metrics),
             RateLimits(settings.web.rate, settings.web.burst),

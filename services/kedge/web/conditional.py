@@ -13,6 +13,8 @@ from fastapi.routing import APIRoute
 from kedge.web import problems
 from kedge.web.problems import ApiError
 
+# The headers of a 304 take the place of those that a browser has stored with the answer.
+_KEPT = ("ETag", "Cache-Control", "Content-Security-Policy", "Vary")
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _ONE_GENERATION = re.compile(r'"([0-9]{1,10})"')
 
@@ -32,7 +34,7 @@ class ConditionalRoute(APIRoute):
             response.headers.setdefault("Cache-Control", "private, no-cache")
             known = request.headers.get("If-None-Match")
             if known is not None and _matches(known, tag):
-                kept = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
+                kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
                 return Response(None, 304, kept)
             return response
 

@@ -15,7 +15,7 @@ from kedge.web.requests import request_id_of
 from kedge.web.settings import WebSettings, is_loopback
 
 _HEADERS = {
-    # JSON and nothing else: whatever a browser makes of an answer, it loads and runs nothing.
+    # Whatever a browser makes of an answer, it loads and runs nothing; the dashboard says its own.
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -60,6 +60,7 @@ def run(settings: Settings, stop: Event) -> None:
         def watch() -> None:
             while not ended.is_set():
                 if stop.wait(0.2):
+                    app.state.backend.feed.close()
                     server.should_exit = True
                     return
 

@@ -183,6 +183,13 @@ class SilenceView(View):
         )
 
 
+class CallerView(View):
+    """Who asks."""
+
+    name: str = Field(description="Of the token; `anonymous` without one.")
+    scope: Scope
+
+
 class TokenView(View):
     """What is known of a token."""
 

@@ -1,21 +1,29 @@
-"""The audit and the tokens: for administrators."""
+"""Who asks; and for administrators the audit and the tokens."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from fastapi import APIRouter, Security
 
 from kedge.web import API
 from kedge.web.backend import RegistryDep
-from kedge.web.callers import Administering, caller
+from kedge.web.callers import Administering, Caller, caller
 from kedge.web.conditional import ConditionalRoute
 from kedge.web.pages import Page, PagingDep
 from kedge.web.parameters import TokenName
 from kedge.web.problems import CHANGING, READING
-from kedge.web.views import AuditView, TokenView
+from kedge.web.views import AuditView, CallerView, TokenView
 
 router = APIRouter(prefix=API, tags=["administration"], route_class=ConditionalRoute)
 
 _ADMIN = Security(caller, scopes=["admin"])
+
+
+@router.get("/caller", responses=READING)
+def get_caller(asking: Annotated[Caller, Security(caller, scopes=["read"])]) -> CallerView:
+    """Who asks, and what they may do."""
+    return CallerView.model_validate(asking)
 
 
 @router.get("/audit", responses=READING, dependencies=[_ADMIN])
