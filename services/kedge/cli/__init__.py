@@ -70,4 +70,4 @@ def main() -> None:
         app()
     except KedgeError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
+        sys.exit(error.exit_code)

@@ -26,6 +26,7 @@ from kedge.web.routes import (
     releases,
     service,
     silences,
+    sql,
     statistics,
     versions,
 )
@@ -37,6 +38,7 @@ _SUBJECTS = (
     aliases,
     deletions,
     statistics,
+    sql,
     alerts,
     proposals,
     silences,
