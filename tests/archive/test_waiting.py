@@ -1,5 +1,6 @@
 """Queries that are waited for: whatever happens, they have ended before anybody closes."""
 
+import contextlib
 import random
 import threading
 import time
@@ -66,7 +67,7 @@ def test_cursors_of_one_database_end_and_are_closed_at_any_moment():
         try:
             for seconds in mine:
                 with connection.cursor() as cursor:
-                    try:
+                    with contextlib.suppress(TimeoutError):
                         waited_for(
                             cursor,
                             lambda cursor=cursor: cursor.sql(
@@ -74,8 +75,6 @@ def test_cursors_of_one_database_end_and_are_closed_at_any_moment():
                             ).to_arrow_table(),
                             seconds=seconds,
                         )
-                    except TimeoutError:
-                        pass
                     assert cursor.sql("SELECT 1").fetchall() == [(1,)]
         except BaseException as error:  # noqa: BLE001
             faults.append(error)

@@ -50,6 +50,7 @@ def stocked(settings):
             "against": 2,
             "name": "t",
             "release": 2,
+            "query": "SELECT release, count(*) FROM statistics GROUP BY ALL",
             "expected_generation": 3,
             "model_version": registry.model_versions("m")[0].id,
             "code_version": registry.code_versions("m")[0].id,

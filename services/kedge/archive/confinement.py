@@ -24,7 +24,7 @@ DEEPEST: Final = 100
 # what they read from, and what orders and limits them. Others are INSERT_QUERY_NODE and the like,
 # for a WITH may hold a statement that writes.
 _NODES: Final = frozenset(
-    "SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE "
+    "SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE "  # noqa: SIM905
     "BASE_TABLE EMPTY EXPRESSION_LIST JOIN PIVOT SHOW_REF SUBQUERY TABLE_FUNCTION "
     "ASCENDING DESCENDING ORDER_DEFAULT "
     "DISTINCT_MODIFIER LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_MODIFIER".split()
@@ -34,7 +34,7 @@ _SCHEMAS: Final = frozenset(
     {(), ("main",), ("memory",), ("memory", "main"), ("information_schema",), ("pg_catalog",)}
 )
 TABLE_FUNCTIONS: Final = frozenset(
-    "at_release duckdb_columns duckdb_functions duckdb_keywords duckdb_tables duckdb_types "
+    "at_release duckdb_columns duckdb_functions duckdb_keywords duckdb_tables duckdb_types "  # noqa: SIM905
     "duckdb_views generate_series generate_subscripts histogram histogram_values "
     "icu_calendar_names json_each json_tree pg_timezone_names pragma_show pragma_table_info "
     "pragma_version range regexp_split_to_table repeat repeat_row summary test_all_types "
@@ -42,7 +42,7 @@ TABLE_FUNCTIONS: Final = frozenset(
 )
 """Functions that a query may read from. None of them reads a file or takes SQL as text."""
 HARMLESS: Final = frozenset(
-    "current_catalog current_connection_id current_database current_date current_localtime "
+    "current_catalog current_connection_id current_database current_date current_localtime "  # noqa: SIM905
     "current_localtimestamp current_query current_query_id current_role current_schema "
     "current_schemas current_transaction_id current_user error gen_random_uuid get_current_time "
     "get_current_timestamp in_search_path now random session_user setseed sleep_ms "
@@ -50,7 +50,7 @@ HARMLESS: Final = frozenset(
 )
 """Functions that are not only of their arguments and yet change nothing and tell no secret."""
 REFUSED_FUNCTIONS: Final = frozenset(
-    "combine currval current_setting finalize getenv getvariable json_serialize_plan nextval "
+    "combine currval current_setting finalize getenv getvariable json_serialize_plan nextval "  # noqa: SIM905
     "setval stats to_aggregate_state vector_type write_log".split()
 )
 """Functions that tell settings, keep something, or take states that only DuckDB should make."""
@@ -96,8 +96,9 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     except ValueError as error:  # a kind of statement that DuckDB has no name of in Python
         raise RefusedQueryError("this statement", "only SELECT and its like are allowed") from error
     if len(statements) != 1:
-        found = f"a text with {len(statements)} statements"
-        raise RefusedQueryError(found, "give one statement at a time")
+        raise RefusedQueryError(
+            f"a text with {len(statements)} statements", "give one statement at a time"
+        )
     (statement,), (kind,) = statements, kinds
     if kind == "EXPLAIN":
         found = _EXPLAIN.fullmatch(statement.query)

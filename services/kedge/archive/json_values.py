@@ -14,9 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-
 _BEYOND_PYTHON = (OverflowError, ValueError, KeyError, TypeError)
-"""What Arrow raises of years before 1 and after 9999, and of maps whose keys can't be those here."""
+"""What Arrow raises of years before 1 and after 9999, and of maps with odd keys."""
 _TIME = re.compile(r"\b(?:DATE|TIMESTAMP(?:_S|_MS|_NS)?(?: WITH TIME ZONE)?)\b")
 
 
