@@ -66,11 +66,9 @@ def test_an_answer_larger_than_a_page_can_be_is_cut(archive):
     "sql",
     [
         "SELECT list(range) FROM range(200_000_000)",
-        "FROM range(1_000_000_000) ORDER BY hash(range)",
         # What DuckDB does not count.
         "SELECT range(1, 300_000_000)",
         "SELECT length(repeat('x', 1_500_000_000))",
-        "SELECT repeat('x', 100_000_000) FROM range(50)",
     ],
 )
 def test_a_query_that_needs_too_much_memory_is_ended(archive, sql):

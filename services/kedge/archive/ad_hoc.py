@@ -45,7 +45,9 @@ class QueryResult:
     truncated: bool
 
 
-def run_query(where: Path | str, sql: str, *, seconds: float, memory: int, rows: int) -> QueryResult:
+def run_query(
+    where: Path | str, sql: str, *, seconds: float, memory: int, rows: int
+) -> QueryResult:
     """Ask the archive what somebody else wants to know.
 
     It can do nothing but read the archive's views: `kedge.archive.confinement` says what is
@@ -64,7 +66,8 @@ def run_query(where: Path | str, sql: str, *, seconds: float, memory: int, rows:
         QueryLimitError: it needs more time or memory.
         KedgeError: there is no archive, or no process can be started.
     """
-    job = {"where": str(where), "sql": sql, "seconds": seconds, "memory": memory, "rows": rows}
+    limits = {"seconds": seconds, "memory": memory, "rows": rows}
+    job = {"where": str(where), "sql": sql, **limits}
     try:
         ended = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             [sys.executable, "-P", "-m", ad_hoc_process.__name__],

@@ -32,13 +32,9 @@ class Backend:
     def of(cls, settings: Settings, registry: Registry) -> Backend:
         """What the settings say, around a registry that the caller closes."""
         metrics = Metrics()
-<<<<<<< HEAD
-        archive = ArchiveReader(settings.archive_url, settings.web.query_timeout)
-=======
         archive = ArchiveReader(
-            settings.archive_path, settings.web.query_timeout, settings.web.query_memory
+            settings.archive_url, settings.web.query_timeout, settings.web.query_memory
         )
->>>>>>> de8844e (Ad-hoc SQL only reads: an allow list on DuckDB's own syntax tree, a process that can be killed, and no interruption that outlives its query)
         return cls(
             settings,
             registry,
