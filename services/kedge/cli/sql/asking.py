@@ -113,26 +113,29 @@ class _Bar:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, silent: bool) -> None:
         self._connection = connection
         self._silent = silent or not sys.stderr.isatty()
-        self._bar = Progress(
-            TextColumn("{task.percentage:3.0f} %"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("Ctrl-C cancels it"),
-            console=Console(stderr=True),
-            transient=True,
-        )
         self._since = time.monotonic()
+        self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
-        self._task = self._bar.add_task("", total=100)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def look(self) -> None:
         """Show it, if it is time to."""
         if self._silent or time.monotonic() - self._since < _QUIET:
             return
-        self._bar.start()
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.percentage:3.0f} %"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                TextColumn("Ctrl-C cancels it"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=100)
+            self._bar.start()
         self._bar.update(self._task, completed=max(0.0, self._connection.query_progress()))
