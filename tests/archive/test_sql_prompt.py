@@ -128,7 +128,7 @@ def test_ctrl_c_ends_a_query_without_a_prompt(terminal):
 
 def test_parquet_is_not_for_a_terminal(terminal):
     child = terminal("sql", "SELECT 1", "--format", "parquet")
-    child.expect(r"give\s+--output")
+    child.expect("Parquet is nothing for a terminal")
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 2
