@@ -7,5 +7,7 @@ class KedgeError(Exception):
     """Something that the user can mend.
 
     The text says what was wrong, where, and what would be right. The command line prints it without
-    a traceback.
+    a traceback, and ends with `exit_code`.
     """
+
+    exit_code = 1

@@ -5,10 +5,14 @@ import io
 import json
 import sys
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from kedge.archive import VIEWS, ColumnLedger, Disk, PartitionWriter
+from kedge.archive.ad_hoc import FailedQueryError
+from kedge.archive.confinement import RefusedQueryError
 from kedge.cli import app, main
 from logged import START, batch
 
@@ -81,7 +85,7 @@ class TestFormats:
         shown = sql("SELECT range AS n FROM range(1234)")
         assert " 99 " in shown
         assert "│ 100" not in shown
-        assert "first 100 of 1,234 rows" in shown
+        assert "first 100 rows; there are more" in shown
 
     def test_table_shows_markup_as_it_is(self):
         assert "[red]x" in sql("SELECT '[red]x' AS a")
@@ -91,8 +95,47 @@ class TestFormats:
             {"n": 3}
         ]
 
-    def test_statement_without_rows(self):
-        assert "Traceback" not in sql("CREATE TEMP TABLE t AS SELECT 1")
+    def test_with_files_a_query_may_read_and_make_what_it_likes(self, home):
+        (home / "labels.csv").write_text("id,label\na,42\n")
+        query = f"FROM predictions JOIN '{home}/labels.csv' USING (id) SELECT label"
+        assert json.loads(sql(query, "--files", "--json")) == [{"label": 42}]
+        assert "│     1 │" in sql("CREATE TEMP TABLE t AS SELECT 42", "--files")
+        with pytest.raises(RefusedQueryError, match=r"labels\.csv"):
+            sql(query)
+
+    def test_an_endless_table_is_read_no_further_than_it_is_shown(self):
+        assert " 99 " in sql("FROM range(1_000_000_000_000)")
+
+    @pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.PARQUET"])
+    def test_a_file_has_the_rows_in_the_format_that_its_name_says(self, home, name):
+        path = home / name
+        path.write_text("what was there before")
+        assert sql(self.QUERY, "--output", str(path)) == ""
+        with duckdb.connect() as other:
+            found = other.sql(f"SELECT id, x FROM '{path}' ORDER BY id LIMIT 2").fetchall()
+        assert found == [("a", 1.5), ("b", None)]
+        assert [each.name for each in home.iterdir() if "rows" in each.name] == [name]
+
+    def test_a_query_that_fails_leaves_the_file_as_it_was(self, home):
+        path = home / "rows.csv"
+        path.write_text("before")
+        with pytest.raises(FailedQueryError):
+            sql("SELECT 1 / (range - 4000)::INT, error('late') FROM range(5000)", "-o", str(path))
+        assert path.read_text() == "before"
+        assert [each.name for each in home.iterdir() if "rows" in each.name] == ["rows.csv"]
+
+    def test_parquet_goes_into_a_pipe(self, home):
+        result = CliRunner().invoke(app, ["sql", "SELECT 42 AS a", "--format", "parquet"])
+        (home / "piped").write_bytes(result.stdout_bytes)
+        assert pq.read_table(home / "piped").to_pylist() == [{"a": 42}]
+
+    @pytest.mark.parametrize(
+        "options", [["-o", "rows"], ["-o", "rows.txt"], ["-o", "x.csv", "--format", "table"]]
+    )
+    def test_a_file_of_no_format_is_a_mistake(self, options):
+        result = CliRunner().invoke(app, ["sql", "SELECT 1", *options])
+        assert result.exit_code == 2
+        assert "csv, json or parquet" in result.stderr
 
 
 @pytest.mark.usefixtures("home")
@@ -105,19 +148,23 @@ def test_without_a_query_it_lists_the_views():
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "said", "code"),
     [
-        ("SELECT * FROM predictons", 'Did you mean "predictions"?'),
-        ("SELECT relase FROM predictions", '"release"'),
-        ("SELEC 1", "syntax error"),
-        ("SELECT error('at run time')", "at run time"),
+        (["SELECT * FROM predictons"], 'Did you mean "predictions"?', 1),
+        (["SELECT relase FROM predictions"], '"release"', 1),
+        (["SELEC 1"], "syntax error", 1),
+        (["SELECT error('at run time')"], "at run time", 1),
+        (["SELECT error('at run time')", "--json"], "at run time", 1),
+        (["COPY (SELECT 1) TO 'x'"], "read only", 3),
+        (["SELECT 1; SELECT 2"], "one statement at a time", 3),
+        (["SELECT sleep_ms(200_000)", "--timeout", "0.2"], "--timeout", 124),
     ],
 )
-def test_an_error_is_one_message_with_the_suggestion(monkeypatch, capsys, query, said):
-    monkeypatch.setattr(sys, "argv", ["kedge", "sql", query])
+def test_an_error_is_one_message_with_the_suggestion(monkeypatch, capsys, query, said, code):
+    monkeypatch.setattr(sys, "argv", ["kedge", "sql", *query])
     with pytest.raises(SystemExit) as exit_:
         main()
-    assert exit_.value.code == 1
+    assert exit_.value.code == code
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("error: ")

@@ -275,6 +275,19 @@ def test_the_distinct_of_a_day_are_found_without_reading_the_others(archive, con
     assert re.findall(r'"rows_scanned": (\d+)', plan) == ["30"]
 
 
+def test_a_prediction_that_was_sent_again_misses_a_feature_once(archive, connection):
+    for _ in range(3):
+        archive.add(batch([row("a", {"x": None, "y": 1.0}), row("b", {"x": 1.0, "y": "far"})]))
+    archive.add(batch([row("a", {"x": None, "y": 1.0})], replace(TAGS, release=8)))
+    assert connection.sql(
+        "SELECT release, id, column_name, kind FROM missing ORDER BY ALL"
+    ).fetchall() == [
+        (7, "a", "x", "null"),
+        (7, "b", "y", "wrong_type"),
+        (8, "a", "x", "null"),
+    ]
+
+
 def test_a_prediction_that_was_sent_again_is_scored_once_with_its_latest_truth(archive, connection):
     _sent_again(archive)
     for truth, known_at in ((1.0, START + 2), (0.0, START + 3), (1.0, START + 1)):

@@ -23,8 +23,8 @@ def free_port():
 
 
 def web_settings(home, **web):
-    """Settings of a server that nobody's requests are too many for."""
-    section = {"port": free_port(), "rate": 1e6, "burst": 10**6, **web}
+    """Settings of a server that nobody's requests are too many for, however busy the machine."""
+    section = {"port": free_port(), "rate": 1e6, "burst": 10**6, "query_timeout": 240.0, **web}
     return Settings(home=home, web=section)
 
 
@@ -48,7 +48,7 @@ def client(settings, token=None, **options):
     """Who asks with a token, or without."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(
-        base_url=f"http://127.0.0.1:{settings.web.port}", headers=headers, timeout=60, **options
+        base_url=f"http://127.0.0.1:{settings.web.port}", headers=headers, timeout=300, **options
     )
 
 

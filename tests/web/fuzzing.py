@@ -52,6 +52,7 @@ def stocked(settings):
             "column": "x",
             "name": "t",
             "release": 2,
+            "query": "SELECT release, count(*) FROM statistics GROUP BY ALL",
             "expected_generation": 3,
             "model_version": registry.model_versions("m")[0].id,
             "code_version": registry.code_versions("m")[0].id,

@@ -69,7 +69,7 @@ _VIEWS = {
                     FOR name IN map_keys(untyped_outputs)
                     IF missing_outputs[name] IS DISTINCT FROM 'imputed']
             )) AS cell
-            FROM predictions
+            FROM distinct_predictions
         )
         SELECT id, event_time, model, model_version, code_version, release, environment,
             cell.role AS role, cell.name AS column_name, cell.kind AS kind
@@ -105,7 +105,9 @@ VIEWS = tuple(_VIEWS)
 """Names of the views."""
 
 
-def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    where: Path | str, *, confined: bool = False, memory: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB of its own with a view for each thing that was logged, and macros to ask with.
 
     The views read the archive's files at each query: what was archived after connecting is there,
@@ -113,7 +115,11 @@ def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConn
 
     Args:
         where: the archive's folder or URL. If there is none yet, its empty folders are made.
-        confined: let no query read or write any other file, nor change a setting.
+        confined: let no query read or write any other file, read a variable of Python, or change
+            a setting. What somebody else wrote is not safe to run by this alone: see
+            `kedge.archive.confinement`.
+        memory: MiB that DuckDB may have for its work, and then it keeps nothing on the disk; most
+            of the machine's memory by default.
 
     Raises:
         KedgeError: the archive can't be made there.
@@ -133,6 +139,7 @@ def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConn
             # Nothing is fetched from the network because a query named it.
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "python_enable_replacements": not confined,
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
@@ -141,6 +148,9 @@ def connect(where: Path | str, *, confined: bool = False) -> duckdb.DuckDBPyConn
     store.attach(connection)
     # Asked anew for each query. (A function of Python's is asked where a constant is wanted.)
     connection.create_function(FILES, _lister(store), ["VARCHAR"], "VARCHAR[]")
+    if memory is not None:
+        connection.execute(f"SET memory_limit = '{memory}MiB'")
+        connection.execute("SET temp_directory = ''")
     if confined:
         allowed = ", ".join(_quoted(each) for each in {store.url, store.pattern("").rstrip("/")})
         connection.execute(f"SET allowed_directories = [{allowed}]")

@@ -7,7 +7,6 @@ import sys
 import typer
 
 from kedge.cli.access import add_to as add_access
-from kedge.cli.archive import add_to as add_archive
 from kedge.cli.backtest import add_to as add_backtest
 from kedge.cli.broker import add_to as add_broker
 from kedge.cli.deadletters import add_to as add_deadletters
@@ -25,6 +24,7 @@ from kedge.cli.serve import add_to as add_serve
 from kedge.cli.services import add_to as add_services
 from kedge.cli.settings import add_to as add_settings
 from kedge.cli.silences import add_to as add_silences
+from kedge.cli.sql import add_to as add_sql
 from kedge.cli.upkeep import add_to as add_upkeep
 from kedge.cli.versions import add_to as add_versions
 from kedge.cli.webhooks import add_to as add_webhooks
@@ -53,7 +53,7 @@ for add_to in (
     add_backtest,
     add_webhooks,
     add_silences,
-    add_archive,
+    add_sql,
     add_upkeep,
     add_replay,
     add_incident,
@@ -70,4 +70,4 @@ def main() -> None:
         app()
     except KedgeError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
+        sys.exit(error.exit_code)

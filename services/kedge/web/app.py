@@ -31,6 +31,7 @@ from kedge.web.routes import (
     releases,
     service,
     silences,
+    sql,
     statistics,
     versions,
 )
@@ -44,6 +45,7 @@ _SUBJECTS = (
     charts,
     deletions,
     statistics,
+    sql,
     alerts,
     events,
     proposals,

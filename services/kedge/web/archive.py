@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -11,6 +12,9 @@ import pyarrow as pa
 import structlog
 
 from kedge.archive import connect
+from kedge.archive.ad_hoc import FailedQueryError, QueryLimitError, QueryResult, run_query
+from kedge.archive.confinement import RefusedQueryError
+from kedge.archive.waiting import waited_for
 from kedge.errors import KedgeError
 from kedge.web import problems
 from kedge.web.problems import ApiError
@@ -27,13 +31,15 @@ class ArchiveReader:
     Args:
         where: the archive's folder or URL.
         timeout: seconds after which a query, its wait for others included, is given up.
+        memory: MiB that a query which a caller wrote may have.
     """
 
-    def __init__(self, where: str, timeout: float) -> None:
-        self._where, self._timeout = where, timeout
+    def __init__(self, where: str, timeout: float, memory: int = 512) -> None:
+        self._where, self._timeout, self._memory = where, timeout, memory
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._closed = threading.Event()
 
     def rows(self, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of a query with named parameters.
@@ -41,19 +47,55 @@ class ArchiveReader:
         Raises:
             ApiError: the archive is away, or the query took too long.
         """
+        with self._turn(), self._cursor() as cursor:
+            return self._answer(cursor, query, values)
+
+    def answer(self, sql: str, rows: int) -> QueryResult:
+        """What a caller's own SQL gives, in a process of its own.
+
+        Args:
+            sql: one statement that reads.
+            rows: most rows of the answer.
+
+        Raises:
+            ApiError: the query is refused, wrong or too much, or the archive is away.
+        """
+        with self._turn():
+            try:
+                return run_query(
+                    self._where, sql, seconds=self._timeout, memory=self._memory, rows=rows
+                )
+            except RefusedQueryError as error:
+                raise ApiError(problems.REFUSED_QUERY, str(error), refused=error.refused) from error
+            except FailedQueryError as error:
+                raise ApiError(problems.FAILED_QUERY, str(error)) from error
+            except QueryLimitError as error:
+                raise ApiError(problems.QUERY_LIMIT, str(error)) from error
+            except KedgeError as error:
+                _log.error("archive_unavailable", error=str(error))
+                raise _unavailable("the archive can't be opened") from error
+
+    def close(self) -> None:
+        """End the queries under way, then the connection: DuckDB closes none that is in use."""
+        self._closed.set()
+        for _ in range(_AT_ONCE):
+            self._turns.acquire()
+        if self._connection is not None:
+            self._connection.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        self._check_open()
         if not self._turns.acquire(timeout=self._timeout):
             raise _unavailable("the archive has too many queries to answer at once")
         try:
-            with self._cursor() as cursor:
-                return self._answer(cursor, query, values)
+            yield
         finally:
             self._turns.release()
 
-    def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise _unavailable("the server is stopping")
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -68,13 +110,13 @@ class ArchiveReader:
     def _answer(
         self, cursor: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        timer = threading.Timer(self._timeout, cursor.interrupt)
-        timer.daemon = True
-        timer.start()
-        try:
+        def ask() -> pa.Table:
             # By Arrow: it is what gives times with their zone.
-            table: pa.Table = cursor.sql(query, params=dict(values)).to_arrow_table()
-        except duckdb.InterruptException as error:
+            return cursor.sql(query, params=dict(values)).to_arrow_table()
+
+        try:
+            table = waited_for(cursor, ask, seconds=self._timeout, meanwhile=self._check_open)
+        except TimeoutError as error:
             raise _unavailable(
                 f"the archive did not answer in {self._timeout:g} seconds: ask for a shorter time "
                 "range, or see KEDGE_WEB__QUERY_TIMEOUT"
@@ -86,8 +128,6 @@ class ArchiveReader:
         else:
             rows: list[dict[str, Any]] = table.to_pylist()
             return rows
-        finally:
-            timer.cancel()
 
 
 def _unavailable(detail: str) -> ApiError:

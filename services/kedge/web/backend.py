@@ -34,7 +34,9 @@ class Backend:
     def of(cls, settings: Settings, registry: Registry) -> Backend:
         """What the settings say, around a registry that the caller closes."""
         metrics = Metrics()
-        archive = ArchiveReader(settings.archive_url, settings.web.query_timeout)
+        archive = ArchiveReader(
+            settings.archive_url, settings.web.query_timeout, settings.web.query_memory
+        )
         return cls(
             settings,
             registry,

@@ -64,7 +64,8 @@ def caller(
     caller = Caller(token.name, token.scope)
     request.state.caller = caller.name
     _within_limits(backend, f"token {caller.name}")
-    if request.method not in _READING:
+    # A query by POST reads too: what is wrong with one is not for the audit.
+    if request.method not in _READING and needed != "read":
         request.state.act = _act(request, caller)
     if not token.may(needed):
         raise _forbidden(token, needed)
@@ -132,14 +133,27 @@ Operating = Annotated[Changes, Depends(_operating)]
 """A changing route's argument."""
 
 
-def _by_json(
-    changes: Operating, content_type: Annotated[str, Header(include_in_schema=False)] = ""
-) -> Changes:
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(problems.MEDIA_TYPE_NOT_TAKEN, "the body has to be application/json")
+ContentType = Annotated[str, Header(include_in_schema=False)]
+
+
+def _by_json(changes: Operating, content_type: ContentType = "") -> Changes:
+    _check_json(content_type)
     return changes
 
 
+def _reading_by_json(
+    _: Annotated[Caller, Security(caller, scopes=["read"])], content_type: ContentType = ""
+) -> None:
+    _check_json(content_type)
+
+
+def _check_json(content_type: str) -> None:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(problems.MEDIA_TYPE_NOT_TAKEN, "the body has to be application/json")
+
+
+ReadingByJson = Depends(_reading_by_json)
+"""A route's dependency: the caller may read, and asks by JSON."""
 OperatingByJson = Annotated[Changes, Depends(_by_json)]
 """The same of a route that takes JSON; what comes is looked at once it is known who asks."""
 Administering = Annotated[Changes, Depends(_administering)]

@@ -36,6 +36,7 @@ class Problem(BaseModel):
         None, description="Where an alias is that somebody else has moved; 0 if it is not there."
     )
     state: str | None = Field(None, description="How a proposal ended that was answered now.")
+    refused: str | None = Field(None, description="What of a query is refused, as in `COPY`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ TOO_LARGE = Kind("too-large", 413, "The body is too large")
 MEDIA_TYPE_NOT_TAKEN = Kind("unsupported-media-type", 415, "The body is of a type not taken here")
 MISDIRECTED = Kind("misdirected", 421, "This server does not go by that name")
 INVALID = Kind("invalid", 422, "Something in the request can't be right")
+REFUSED_QUERY = Kind("refused-query", 422, "The query would do more than read the archive")
+FAILED_QUERY = Kind("failed-query", 422, "The archive can't answer the query")
+QUERY_LIMIT = Kind("query-limit", 422, "The query needs more time or memory than it may have")
 UNSAFE_ARTIFACT = Kind("unsafe-artifact", 422, "Loading the artifact may run code")
 PRECONDITION_REQUIRED = Kind("precondition-required", 428, "Say which generation you saw")
 RATE_LIMITED = Kind("rate-limited", 429, "Too many requests")

@@ -39,6 +39,9 @@ class WebSettings(BaseModel):
     query_timeout: float = Field(
         30.0, gt=0, description="Seconds after which a query of the archive is given up."
     )
+    query_memory: int = Field(
+        512, ge=64, description="MiB that a query may have which somebody else wrote in SQL."
+    )
 
     @field_validator("hosts", mode="before")
     @classmethod
