@@ -1,7 +1,6 @@
 """The prompt of `kedge sql`, on a real terminal."""
 
 import os
-import signal
 import sys
 
 import pexpect
@@ -114,15 +113,6 @@ def test_ctrl_d_leaves_and_the_next_prompt_knows_what_was_said(terminal, prompt,
     again.expect(PROMPT)
     again.send("\x1b[A")  # the arrow up
     again.expect("remembered")
-
-
-def test_ctrl_c_ends_a_query_without_a_prompt(terminal):
-    child = terminal("sql", LONG)
-    child.expect("Ctrl-C cancels it")
-    child.kill(signal.SIGINT)
-    child.expect(pexpect.EOF)
-    child.wait()
-    assert child.exitstatus == 130
 
 
 def test_parquet_is_not_for_a_terminal(terminal):
