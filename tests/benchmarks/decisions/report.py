@@ -111,8 +111,12 @@ class Report:
             oracle = []
             for rate in (self.rate(stream), 1 / METHODS[KEDGE].threshold):
                 best = self.best_rule(stream, family, size, rate)
-                blind = best is None or family in IN_OUTCOMES
-                oracle.append("blind" if blind else f"{shown(best[1])} {best[0].split()[0]}")
+                if best is None:
+                    oracle.append("")
+                elif family in IN_OUTCOMES:
+                    oracle.append("blind")
+                else:
+                    oracle.append(f"{shown(best[1])} {best[0].split()[0]}")
             rows.append([f"{family} {size:g}", cells[0], *oracle, *cells[1:]])
         return _without_empty(
             Table(
