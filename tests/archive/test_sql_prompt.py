@@ -27,7 +27,12 @@ def terminal(tmp_path):
         child = pexpect.spawn(
             sys.executable,
             ["-m", "kedge", *arguments],
-            env={**os.environ, "KEDGE_HOME": str(tmp_path), "TERM": "xterm"},
+            env={
+                **os.environ,
+                "KEDGE_HOME": str(tmp_path),
+                "TERM": "xterm",
+                "PROMPT_TOOLKIT_NO_CPR": "1",
+            },
             encoding="utf-8",
             timeout=PATIENCE,
             dimensions=(50, 120),

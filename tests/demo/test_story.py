@@ -72,6 +72,7 @@ def test_the_story_comes_out_as_told(kafka, tmp_path, flights):
     assert incident["fault_at"] < incident["rolled_back_at"] < incident["recovered_at"]
     with connect(tmp_path / "run" / "archive") as archive:
         _check_archive(archive, flights, told)
+    with connect(tmp_path / "run" / "archive") as archive:
         _check_backtest(tmp_path, archive)
 
 

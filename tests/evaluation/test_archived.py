@@ -1,6 +1,6 @@
 """The evaluator's reader of the archive, while files are compacted and removed under it."""
 
-import json
+import sqlite3
 
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -12,6 +12,7 @@ from kedge.archive.clearing import clear, drop
 from kedge.archive.compaction import Sizes, compact
 from kedge.evaluation.archived import ArchivedPredictions
 from kedge.evaluation.segmenting import Segmenting
+from kedge.evaluation.words import Words
 from logged import START
 
 FOLDER, FLOORS = "predictions/model=flights", {"flights": START}
@@ -21,13 +22,13 @@ LATER = 10_000_000_000
 
 def _reader(root):
     segmenting = Segmenting((), lambda _model, _release: None)
-    return ArchivedPredictions(Disk(root), lambda _model, _release: "output", segmenting)
+    words = Words(sqlite3.connect(":memory:"))
+    return ArchivedPredictions(Disk(root), lambda _model, _release: "output", segmenting, words)
 
 
 def _news(reader, now):
     """Ids of the predictions that are new."""
-    rows = [named for part in reader.news(FLOORS, now) for named in part]
-    return [json.loads(name)[2] for name, _prediction in rows]
+    return [name for part in reader.news(FLOORS, now) for name in part.ids.to_pylist()]
 
 
 def _ids(log):

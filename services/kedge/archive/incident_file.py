@@ -186,11 +186,14 @@ def _explain(
     archive: duckdb.DuckDBPyConnection, aside: Path, written: IncidentFile, *, values: bool
 ) -> None:
     """The archive's own views and macros, comments, and the table to read first."""
+    # All but the one that reads the archive's files: the file has the newest revisions.
     views = archive.execute(
-        "SELECT view_name, sql, comment FROM duckdb_views() WHERE NOT internal ORDER BY view_oid"
+        "SELECT view_name, sql, comment FROM duckdb_views() "
+        "WHERE NOT internal AND view_name <> 'statistic_revisions' ORDER BY view_oid"
     ).fetchall()
     columns = archive.execute(
-        "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
+        "SELECT table_name, column_name, comment FROM duckdb_columns() "
+        "WHERE NOT internal AND table_name <> 'statistic_revisions'"
     ).fetchall()
     with duckdb.connect(str(aside)) as file:
         for view, sql, _comment in views:
