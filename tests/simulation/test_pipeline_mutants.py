@@ -8,7 +8,6 @@ import pytest
 from kedge.alerting import Alerting
 from kedge.monitor import Monitor
 from kedge.profiler import Profiler
-from kedge.registry import Registry, queries
 from simulation.broker import ViolationError
 from simulation.pipeline import TOPICS, Pipeline
 from simulation.registered import SimulatedRegistry
@@ -77,17 +76,6 @@ def test_alerting_that_does_not_find_its_own_move_is_caught():
     history = SimulatedRegistry.history
     with mock.patch.object(SimulatedRegistry, "history", nameless):
         assert _caught()
-
-
-def test_a_refusal_that_binds_nobody_is_caught():
-    def unbound(registry, *where, **how):
-        with mock.patch.object(queries, "refusal_of", return_value=None):
-            return move_alias(registry, *where, **how)
-
-    move_alias = Registry.move_alias
-    with mock.patch.object(Registry, "move_alias", unbound):
-        # It takes a person who moves the alias away and back while alerting is paused.
-        assert _caught(120, hasty=True)
 
 
 def _caught(first=0, **how):
