@@ -61,7 +61,31 @@ class SeriesView(BaseModel):
     last: dt.datetime
 
 
-class AlertView(BaseModel):
+class _JudgedView(BaseModel):
+    """Whose fault it is, and what was decided."""
+
+    verdict: str | None = Field(
+        description="Whose fault it is: model, code, upstream, world or unclear."
+    )
+    verdict_because: list[str] | None = Field(
+        description="The comparisons that say so, as sentences."
+    )
+    onset: dt.datetime | None = Field(
+        description="When the change began that the evidence shows; null while it shows none."
+    )
+    onset_earliest: dt.datetime | None = Field(description="When it began at the earliest.")
+    onset_latest: dt.datetime | None = Field(description="When it began at the latest.")
+    decision_action: str | None = Field(
+        description="rolled_back, refused, proposed to a person, or deferred: not decided yet."
+    )
+    decision_to_release: int | None
+    decision_generation: int | None
+    decision_proposal: int | None = Field(description="By which a person was asked.")
+    decision_reason: str | None
+    decided_at: dt.datetime | None
+
+
+class AlertView(_JudgedView):
     """A change of an alert."""
 
     id: str
@@ -92,30 +116,11 @@ class AlertView(BaseModel):
     window_start: dt.datetime | None
     window_end: dt.datetime | None
     summary: str | None
-    verdict: str | None = Field(
-        description="Whose fault it is: model, code, upstream, world or unclear."
-    )
-    verdict_because: list[str] | None = Field(
-        description="The comparisons that say so, as sentences."
-    )
-    onset: dt.datetime | None = Field(
-        description="When the change began that the evidence shows; null while it shows none."
-    )
-    onset_earliest: dt.datetime | None = Field(description="When it began at the earliest.")
-    onset_latest: dt.datetime | None = Field(description="When it began at the latest.")
-    decision_action: str | None = Field(
-        description="rolled_back, refused, proposed to a person, or deferred: not decided yet."
-    )
     decision_from_release: int | None
-    decision_to_release: int | None
-    decision_generation: int | None
-    decision_proposal: int | None = Field(description="By which a person was asked.")
-    decision_reason: str | None
-    decided_at: dt.datetime | None
     produced_at: dt.datetime
 
 
-class IncidentView(BaseModel):
+class IncidentView(_JudgedView):
     """One stretch of firing, as its latest alert has it, and what was decided."""
 
     model: str
@@ -128,25 +133,6 @@ class IncidentView(BaseModel):
     summary: str | None
     alias: str | None
     release: int | None
-    verdict: str | None = Field(
-        description="Whose fault it is: model, code, upstream, world or unclear."
-    )
-    verdict_because: list[str] | None = Field(
-        description="The comparisons that say so, as sentences."
-    )
-    onset: dt.datetime | None = Field(
-        description="When the change began that the evidence shows; null while it shows none."
-    )
-    onset_earliest: dt.datetime | None = Field(description="When it began at the earliest.")
-    onset_latest: dt.datetime | None = Field(description="When it began at the latest.")
-    decision_action: str | None = Field(
-        description="rolled_back, refused, proposed to a person, or deferred: not decided yet."
-    )
-    decision_to_release: int | None
-    decision_generation: int | None
-    decision_proposal: int | None = Field(description="By which a person was asked.")
-    decision_reason: str | None
-    decided_at: dt.datetime | None
     helped: bool | None = Field(
         description="Whether the release that was gone back to is well; null until its windows say."
     )
